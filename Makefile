@@ -1,0 +1,62 @@
+# Group Admin's commands. Everything runs in .venv, which the first of them makes.
+
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+PYTEST := $(BIN)/pytest -n auto --maxprocesses 8
+MANAGE := $(BIN)/python manage.py
+REQUIREMENTS := requirements.txt requirements-dev.txt constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test test-services coverage bench format freeze clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/ready ## Make .venv with everything in it; the other commands call this
+
+.venv/ready: $(REQUIREMENTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Group Admin needs Python 3.11 or newer: make setup PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || \
+		{ echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; rm -rf .venv; exit 1; }
+	@echo "Installing into .venv (a minute the first time)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+demo: setup ## Audit an invented company and open the admin (ONCE=1: stop after the audit; PORT=8000)
+	@$(MANAGE) demo --port $(PORT) $(if $(ONCE),--once)
+
+run: setup ## Run on the real accounts named in .env (PORT=8000)
+	@$(MANAGE) migrate --verbosity 0
+	@$(MANAGE) collectstatic --noinput --verbosity 0
+	@$(MANAGE) serve --port $(PORT)
+
+test: setup ## Lint, types, import rules, and the whole suite on the embedded default
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MANAGE) makemigrations --check --dry-run --settings tests.settings
+	$(MANAGE) check --fail-level WARNING --settings tests.settings
+	$(PYTEST)
+
+test-services: setup ## The suite again on real PostgreSQL and Redis, with real Celery workers
+	@scripts/test-services.sh $(PYTEST)
+
+coverage: setup ## Which lines the suite never runs
+	$(PYTEST) --cov --cov-report=term
+
+bench: setup ## Print the benchmark tables
+	@$(BIN)/python -m tests.bench
+
+format: setup ## Format the code and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+freeze: ## Pin the indirect dependencies anew, after a change in requirements*.txt
+	@PYTHON=$(PYTHON) scripts/freeze.sh
+
+clean: ## Remove .venv and caches; var/ with its data stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

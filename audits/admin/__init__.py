@@ -1,0 +1,7 @@
+"""The admin of audits: runs, their results, and the findings."""
+
+from audits.admin.findings import FindingAdmin
+from audits.admin.results import GroupResultAdmin
+from audits.admin.runs import AuditRunAdmin
+
+__all__ = ["AuditRunAdmin", "FindingAdmin", "GroupResultAdmin"]

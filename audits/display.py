@@ -1,0 +1,42 @@
+"""How states and verdicts look to a person: the same words and tones on every page."""
+
+from __future__ import annotations
+
+from django.utils.safestring import SafeString
+
+from audits.lifecycle import Change, State
+from audits.models import AuditRun, RunState
+from audits.rows import Verdict
+from members.ui import Tone, badge
+
+RUN_TONES: dict[str, Tone] = {
+    RunState.QUEUED: "muted",
+    RunState.RUNNING: "info",
+    RunState.COMPLETE: "good",
+    RunState.PARTIAL: "warn",
+    RunState.FAILED: "bad",
+    RunState.CANCELLED: "muted",
+}
+VERDICT_TONES: dict[str, Tone] = {
+    Verdict.COMPLETE: "good",
+    Verdict.INCOMPLETE: "bad",
+    Verdict.EXEMPT: "muted",
+    Verdict.NOT_VISIBLE: "warn",
+    Verdict.ERROR: "info",
+}
+STATE_TONES: dict[str, Tone] = {State.OPEN: "bad", State.EXCLUDED: "muted", State.RESOLVED: "good"}
+CHANGE_TONES: dict[str, Tone] = {
+    Change.OPENED: "bad",
+    Change.REOPENED: "warn",
+    Change.RESOLVED: "good",
+    Change.EXCLUDED: "muted",
+}
+
+
+def run_badge(run: AuditRun) -> SafeString:
+    return badge(run.get_state_display(), RUN_TONES[run.state], hint=run.message)
+
+
+def words(value: str) -> str:
+    """ "not_visible" → "Not visible"."""
+    return value.replace("_", " ").capitalize()

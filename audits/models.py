@@ -1,0 +1,200 @@
+"""Runs, what they found in each group, and the findings with their life."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from audits.lifecycle import Change, State
+from audits.rows import Verdict
+from members.models import Category, Employee, Group, choices
+from members.platforms.types import AdminStatus, History, Platform, Privacy
+from members.policy import FindingKind
+
+
+class RunState(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    COMPLETE = "complete", "Complete"
+    PARTIAL = "partial", "Partial"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+    @classmethod
+    def unfinished(cls) -> tuple[RunState, RunState]:
+        return cls.QUEUED, cls.RUNNING
+
+
+class Trigger(models.TextChoices):
+    PERSON = "person", "Person"
+    COMMAND = "command", "Command"
+    SCHEDULE = "schedule", "Schedule"
+    EVENT = "event", "Event"
+
+
+class AuditRun(models.Model):
+    """One audit: what was asked, how it goes, what came of it. The row is the truth; Celery only wakes it."""
+
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
+    platforms = models.JSONField(help_text="The platforms to look at.")
+    deep = models.BooleanField(default=False, help_text="Read every member list too.")
+    trigger = models.CharField(max_length=10, choices=Trigger.choices)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    owner = models.CharField(max_length=64, blank=True, help_text="The execution that holds the run.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    cancel_requested = models.BooleanField(default=False)
+    progress_label = models.CharField(max_length=255, blank=True)
+    progress_percent = models.PositiveSmallIntegerField(default=0)
+    message = models.TextField(blank=True, help_text="What went wrong, one line a platform.")
+    account_trouble = models.BooleanField(
+        default=False, help_text="Failed because an account is not configured or cannot go on."
+    )
+    api_calls = models.JSONField(default=dict, blank=True)
+    waited_seconds = models.FloatField(default=0.0)
+    summary = models.JSONField(default=dict, blank=True)
+    blind_spots = models.JSONField(default=list, blank=True)
+    archived_groups = models.JSONField(default=list, blank=True)
+    opened = models.PositiveIntegerField(default=0)
+    resolved = models.PositiveIntegerField(default=0)
+    reopened = models.PositiveIntegerField(default=0)
+    open_findings = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = "audit run"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["state"], condition=models.Q(state="running"), name="one_audit_at_a_time"
+            ),
+        ]
+        permissions: ClassVar = [("run_audit", "Can start and cancel audits")]
+
+    def __str__(self) -> str:
+        return f"Audit {self.pk}"
+
+    @property
+    def finished(self) -> bool:
+        return self.state not in RunState.unfinished()
+
+
+class RunReport(models.Model):
+    """A file that a run left behind."""
+
+    class Format(models.TextChoices):
+        XLSX = "xlsx", "Workbook (XLSX)"
+        CSV = "csv", "Missing members (CSV)"
+        JSON = "json", "Everything (JSON)"
+
+    run = models.ForeignKey(AuditRun, on_delete=models.CASCADE, related_name="reports")
+    format = models.CharField(max_length=5, choices=Format.choices)
+    file = models.FileField(upload_to="audits/%Y/%m/")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "format"], name="report_once_per_run")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_format_display()} of audit {self.run_id}"
+
+
+class GroupResult(models.Model):
+    """One group in one run: a line of the report. People are listed by employee key."""
+
+    run = models.ForeignKey(AuditRun, on_delete=models.CASCADE, related_name="results")
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="results")
+    name = models.CharField(max_length=255)
+    category = models.ForeignKey(Category, on_delete=models.SET_NULL, null=True, related_name="+")
+    category_key = models.CharField(max_length=50, blank=True, help_text="Stays when the category is gone.")
+    requires_full_team = models.BooleanField()
+    verdict = models.CharField(max_length=12, choices=choices(Verdict))
+    privacy = models.CharField(max_length=8, choices=choices(Privacy))
+    history_visibility = models.CharField(max_length=8, choices=choices(History))
+    admin_status = models.CharField(max_length=20, choices=choices(AdminStatus))
+    total_members = models.PositiveIntegerField(null=True)
+    required_present = models.JSONField(default=list)
+    required_missing = models.JSONField(default=list)
+    optional_present = models.JSONField(default=list)
+    optional_missing = models.JSONField(default=list)
+    excluded = models.JSONField(default=list)
+    unresolved = models.JSONField(default=list)
+    under_review = models.JSONField(default=list)
+    departed = models.JSONField(default=list)
+    flags = models.JSONField(default=list)
+    completeness = models.CharField(max_length=16)
+    missing_count = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "group"], name="result_once_per_run")]
+        indexes: ClassVar = [
+            models.Index(fields=["run", "verdict"], name="result_verdict_idx"),
+            models.Index(fields=["group", "-run"], name="result_group_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.get_verdict_display()}"
+
+
+class Finding(models.Model):
+    """One thing wrong with one subject in one group, from first sight to its end."""
+
+    platform = models.CharField(max_length=10, choices=choices(Platform))
+    group_external_id = models.CharField("group id", max_length=32, blank=True)
+    kind = models.CharField(max_length=30, choices=choices(FindingKind))
+    subject = models.CharField(
+        max_length=50, blank=True, help_text="The employee's key; empty for the group itself."
+    )
+    state = models.CharField(max_length=10, choices=choices(State))
+    group = models.ForeignKey(Group, on_delete=models.SET_NULL, null=True, related_name="findings")
+    employee = models.ForeignKey(Employee, on_delete=models.SET_NULL, null=True, related_name="findings")
+    detail = models.TextField(blank=True)
+    end_reason = models.CharField(max_length=50, blank=True)
+    first_seen_run = models.ForeignKey(AuditRun, on_delete=models.PROTECT, related_name="+")
+    last_seen_run = models.ForeignKey(AuditRun, on_delete=models.PROTECT, related_name="+")
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    times_reopened = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["-last_seen_at", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["platform", "group_external_id", "kind", "subject"], name="finding_is_unique"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "kind"], name="finding_state_kind_idx"),
+            models.Index(fields=["-last_seen_at", "-id"], name="finding_recent_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ({self.get_state_display()})"
+
+
+class FindingChange(models.Model):
+    """What a run changed about a finding."""
+
+    run = models.ForeignKey(AuditRun, on_delete=models.CASCADE, related_name="changes")
+    finding = models.ForeignKey(Finding, on_delete=models.CASCADE, related_name="changes")
+    change = models.CharField(max_length=10, choices=choices(Change))
+    reason = models.CharField(max_length=50, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        indexes: ClassVar = [models.Index(fields=["run", "change"], name="change_run_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.get_change_display()} by audit {self.run_id}"

@@ -1,0 +1,214 @@
+"""Store what a run found: identities, groups, rows, findings; in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+
+from django.db import transaction
+
+from audits.engine import Evaluation
+from audits.models import AuditRun, GroupResult, RunState
+from audits.observation import KnownGroup, PlatformObservation
+from audits.record_findings import record_findings
+from audits.rows import GroupRow, summarise
+from members.models import Category, Group
+from members.platforms.types import History, Platform, PlatformGroup
+from members.services import IdentitySeen, record_identities
+
+GroupKey = tuple[Platform, str]
+
+_BATCH = 500
+_REFRESHED = [
+    "name",
+    "kind",
+    "category",
+    "privacy",
+    "history_visibility",
+    "history_read_at",
+    "members_hidden",
+    "admin_status",
+    "total_members",
+    "archived",
+    "shared_externally",
+    "in_scope",
+    "visible",
+    "last_seen_at",
+]
+
+
+def known_groups() -> tuple[KnownGroup, ...]:
+    """Everything that earlier runs stored about groups, in one query."""
+    return tuple(
+        KnownGroup(
+            platform=Platform(group.platform),
+            id=group.external_id,
+            name=group.name,
+            in_scope=group.in_scope,
+            archived=group.archived,
+            history=History(group.history_visibility),
+            history_read_at=group.history_read_at,
+            members_hidden=group.members_hidden,
+        )
+        for group in Group.objects.all()
+    )
+
+
+class RunLost(Exception):
+    """Another execution holds the run by now: what this one found must not be stored."""
+
+
+@transaction.atomic
+def record(*, run: AuditRun, evaluation: Evaluation, state: RunState, message: str, at: datetime) -> None:
+    """Make the outcome of `run` durable, all or nothing, and finish it.
+
+    Raises RunLost, with nothing stored, when `run.owner` does not hold the run any more.
+    """
+    held = AuditRun.objects.select_for_update().filter(pk=run.pk, owner=run.owner, state=RunState.RUNNING)
+    if not held.exists():
+        raise RunLost(f"Audit {run.pk} was taken over.")
+    record_identities(seen=_identities(evaluation.observation.platforms), at=at)
+    groups = _record_groups(evaluation, at)
+    _record_rows(run, evaluation.rows, groups)
+    tally = record_findings(run=run, evaluation=evaluation, groups=groups, at=at)
+    seen = evaluation.observation.platforms
+    held.update(
+        state=state,
+        message=message,
+        account_trouble=state is RunState.FAILED
+        and any(part.trouble is not None and part.trouble.account for part in seen),
+        finished_at=at,
+        progress_percent=100,
+        progress_label="",
+        api_calls={str(part.platform): part.cost.calls for part in seen},
+        waited_seconds=sum(part.cost.waited_seconds for part in seen),
+        summary=asdict(summarise(evaluation.rows)),
+        blind_spots=[asdict(spot) for spot in evaluation.blind_spots],
+        archived_groups=[
+            {"platform": group.platform, "id": group.id, "name": group.name} for group in evaluation.archived
+        ],
+        opened=tally.opened,
+        resolved=tally.resolved,
+        reopened=tally.reopened,
+        open_findings=tally.open,
+    )
+
+
+def _identities(platforms: Iterable[PlatformObservation]) -> list[IdentitySeen]:
+    return [
+        IdentitySeen(key, person.user, person.changed_from)
+        for seen in platforms
+        for key, person in seen.people.items()
+        if person.user is not None
+    ]
+
+
+def _record_groups(evaluation: Evaluation, at: datetime) -> dict[GroupKey, Group]:
+    """Insert or refresh every group in scope, and what became of those that earlier runs knew."""
+    stored = {(Platform(group.platform), group.external_id): group for group in Group.objects.all()}
+    rows = {(row.platform, row.id): row for row in evaluation.rows}
+    archived = {(group.platform, group.id) for group in evaluation.archived}
+    categories = {category.key: category for category in Category.objects.all()}
+    fresh: list[Group] = []
+    for seen in evaluation.observation.platforms:
+        for sighting in (*seen.groups.values(), *seen.vanished.values()):
+            key = (sighting.platform, sighting.id)
+            if key in rows or key in archived or key in stored:
+                group = _sighted(sighting, stored.get(key), seen, rows.get(key), at)
+                if key in rows:
+                    group.category = categories.get(rows[key].category.key)
+                group.in_scope = key in rows
+                fresh.append(group)
+    Group.objects.bulk_create(
+        fresh,
+        update_conflicts=True,
+        unique_fields=["platform", "external_id"],
+        update_fields=_REFRESHED,
+        batch_size=_BATCH,
+    )
+    _hide_unseen(evaluation.observation.platforms, stored)
+    return {(Platform(group.platform), group.external_id): group for group in Group.objects.all()}
+
+
+def _sighted(
+    sighting: PlatformGroup,
+    stored: Group | None,
+    seen: PlatformObservation,
+    row: GroupRow | None,
+    at: datetime,
+) -> Group:
+    """The group's new row: what the run saw, and what it keeps from before."""
+    details = seen.details.get(sighting.id)
+    vanished = sighting.id in seen.vanished
+    group = Group(
+        platform=sighting.platform,
+        external_id=sighting.id,
+        name=sighting.name,
+        kind=sighting.kind,
+        category=stored.category if stored is not None else None,
+        privacy=sighting.privacy,
+        history_visibility=sighting.history,
+        admin_status=sighting.admin_status,
+        total_members=row.total_members if row is not None else sighting.total_members,
+        archived=sighting.archived,
+        shared_externally=sighting.shared_externally,
+        visible=not vanished,
+        first_seen_at=stored.first_seen_at if stored is not None else at,
+        last_seen_at=stored.last_seen_at if stored is not None and vanished else at,
+    )
+    if stored is not None and sighting.history is History.UNKNOWN:
+        group.history_visibility = stored.history_visibility
+        group.history_read_at = stored.history_read_at
+        group.members_hidden = stored.members_hidden
+    if details is not None:
+        group.history_visibility = details.history
+        group.history_read_at = at
+        group.members_hidden = details.members_hidden
+    return group
+
+
+def _hide_unseen(platforms: Iterable[PlatformObservation], stored: Mapping[GroupKey, Group]) -> None:
+    """Mark the groups that a whole listing did not show; those that became supergroups leave the scope."""
+    for seen in platforms:
+        mine = [group for (platform, _), group in stored.items() if platform is seen.platform]
+        replaced = [group.pk for group in mine if group.external_id in seen.superseded]
+        Group.objects.filter(pk__in=replaced).update(visible=False, in_scope=False)
+        if seen.groups_complete:
+            visible = seen.groups.keys() | seen.vanished.keys()
+            hidden = [group.pk for group in mine if group.visible and group.external_id not in visible]
+            for start in range(0, len(hidden), _BATCH):
+                Group.objects.filter(pk__in=hidden[start : start + _BATCH]).update(visible=False)
+
+
+def _record_rows(run: AuditRun, rows: Iterable[GroupRow], groups: Mapping[GroupKey, Group]) -> None:
+    GroupResult.objects.bulk_create(
+        [
+            GroupResult(
+                run=run,
+                group=groups[row.platform, row.id],
+                name=row.name,
+                category=groups[row.platform, row.id].category,
+                category_key=row.category.key,
+                requires_full_team=row.category.full_team,
+                verdict=row.verdict,
+                privacy=row.privacy,
+                history_visibility=row.history,
+                admin_status=row.admin_status,
+                total_members=row.total_members,
+                required_present=row.required_present,
+                required_missing=row.required_missing,
+                optional_present=row.optional_present,
+                optional_missing=row.optional_missing,
+                excluded=row.excluded,
+                unresolved=row.unresolved,
+                under_review=row.under_review,
+                departed=row.departed,
+                flags=row.flags,
+                completeness=row.completeness,
+                missing_count=len(row.required_missing),
+            )
+            for row in rows
+        ],
+        batch_size=_BATCH,
+    )

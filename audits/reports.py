@@ -1,0 +1,103 @@
+"""The files that a run leaves behind, and the lines a person reads on the console."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from django.core.files import File
+from django.db import transaction
+
+from audits.contract import audit_document
+from audits.models import AuditRun, RunReport
+from audits.workbook import MISSING, employee_names, missing_members, write_workbook
+from members.models import Category
+from members.platforms.types import Platform
+from members.spreadsheet import csv_safe
+
+Writer = Callable[[AuditRun, Path], None]
+
+
+def write_csv(run: AuditRun, path: Path) -> None:
+    """The missing members, one row a group and person; UTF-8, safe to open in a spreadsheet program."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(column.title for column in MISSING)
+        for row in missing_members(run, employee_names()):
+            writer.writerow(csv_safe(cell) for cell in row)
+
+
+def write_json(run: AuditRun, path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        json.dump(audit_document(run), file, ensure_ascii=False, indent=1)
+
+
+WRITERS: dict[str, Writer] = {
+    RunReport.Format.XLSX: write_workbook,
+    RunReport.Format.CSV: write_csv,
+    RunReport.Format.JSON: write_json,
+}
+
+
+def store_reports(*, run_id: int) -> None:
+    """Write every report of a finished run and keep it with the run. Raises OSError when the disk refuses."""
+    run = AuditRun.objects.get(pk=run_id)
+    stamp = (run.started_at or run.created_at).strftime("%Y%m%d_%H%M%S")
+    with tempfile.TemporaryDirectory() as folder:
+        for format, write in WRITERS.items():
+            path = Path(folder) / f"customer_group_audit_{stamp}_run{run.pk}.{format}"
+            write(run, path)
+            _keep(run, format, path)
+
+
+@transaction.atomic
+def _keep(run: AuditRun, format: str, path: Path) -> None:
+    report, _ = RunReport.objects.get_or_create(run=run, format=format)
+    if report.file:
+        report.file.delete(save=False)
+    with path.open("rb") as file:
+        report.file.save(path.name, File(file))
+
+
+def console_summary(run: AuditRun) -> Iterator[str]:
+    """The outcome of a run in a few lines."""
+    yield f"Audit {run.pk}: {run.get_state_display().lower()}"
+    for line in run.message.splitlines():
+        yield f"  ! {line}"
+    if not run.summary or not run.summary["groups"]:
+        yield "No group was audited."
+        return
+    summary = run.summary
+    names = dict(Category.objects.values_list("key", "name"))
+    yield f"Groups       {summary['groups']:>6}   {_by_platform(run)}"
+    coverage = f"coverage {summary['coverage']:.0%} of those that need the full team"
+    yield f"Complete     {summary['complete']:>6}   {coverage}"
+    for key, count in sorted(summary["by_category"].items(), key=lambda item: -item[1]):
+        yield f"  {names.get(key, key) or 'Uncategorised':<22}{count:>6}"
+    yield (
+        f"Flags        {summary['public_channels']} public, "
+        f"{summary['deprecated_names']} with a deprecated name, "
+        f"{summary['hidden_history']} with hidden history, {summary['not_visible']} not visible"
+    )
+    yield (
+        f"Findings     {run.open_findings} open: {run.opened} opened, {run.reopened} reopened, "
+        f"{run.resolved} resolved by this run"
+    )
+    calls = ", ".join(
+        f"{Platform(name).label} {sum(calls.values())}" for name, calls in run.api_calls.items()
+    )
+    yield f"API calls    {calls}; waited {run.waited_seconds:.0f} s for rate limits"
+    if run.blind_spots:
+        yield f"Blind spots  {len(run.blind_spots)}:"
+        for spot in run.blind_spots[:10]:
+            yield f"  {Platform(spot['platform']).label}: {spot['subject']}: {spot['reason']}"
+        if len(run.blind_spots) > 10:
+            yield f"  … and {len(run.blind_spots) - 10} more in the workbook"
+
+
+def _by_platform(run: AuditRun) -> str:
+    counts = {platform: run.results.filter(group__platform=platform).count() for platform in run.platforms}
+    return ", ".join(f"{count} {Platform(platform).label}" for platform, count in counts.items())

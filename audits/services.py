@@ -1,0 +1,278 @@
+"""Request, run, cancel and recover audits. The AuditRun row is the truth; whoever holds it, runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from audits.connections import connections_to
+from audits.engine import evaluate
+from audits.models import AuditRun, RunState, Trigger
+from audits.observation import Observation
+from audits.observe import Assignment, Connection, observe
+from audits.progress import Progress, ProgressView
+from audits.record import RunLost, known_groups, record
+from audits.reports import store_reports
+from members.platforms.types import Platform
+from members.services import load_policy
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 1.0
+ORPHANED_AFTER = timedelta(seconds=60)
+"""A running audit whose heart has not beaten for this long has lost its process."""
+MAX_ATTEMPTS = 3
+
+
+class AuditBusy(Exception):
+    """The audit cannot be started now: another one runs, or this one is not waiting any more."""
+
+
+class _Cancelled(Exception):
+    """Somebody asked the audit to stop."""
+
+
+class _HandedBack(Exception):
+    """This process is shutting down; another one shall run the audit."""
+
+
+@transaction.atomic
+def request_audit(
+    *,
+    platforms: Collection[Platform],
+    trigger: Trigger,
+    deep: bool = False,
+    requested_by: AbstractBaseUser | None = None,
+) -> AuditRun:
+    """Put an audit in the queue; it costs nothing until something executes it."""
+    ordered = [platform for platform in Platform if platform in platforms]
+    return AuditRun.objects.create(platforms=ordered, deep=deep, trigger=trigger, requested_by=requested_by)
+
+
+@transaction.atomic
+def cancel_audit(*, run_id: int) -> bool:
+    """Ask an audit to stop; a waiting one ends at once. False when it was finished already."""
+    if AuditRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
+        state=RunState.CANCELLED, cancel_requested=True, finished_at=timezone.now()
+    ):
+        return True
+    return bool(AuditRun.objects.filter(pk=run_id, state=RunState.RUNNING).update(cancel_requested=True))
+
+
+def execute_audit(
+    run_id: int,
+    *,
+    show: Callable[[ProgressView], None] = lambda view: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> AuditRun:
+    """Run a waiting audit to its end in this process and return it as stored.
+
+    What the platforms refuse ends in the run's state and message, never in an exception.
+    `show` is told the progress about once a second; when `stopping` answers True, the audit
+    goes back to the queue. Raises AuditBusy when the run cannot be taken.
+    """
+    run = _claim(run_id)
+    logger = log.bind(run=run.pk)
+    logger.info("audit.started", platforms=run.platforms, deep=run.deep, trigger=run.trigger)
+    try:
+        _run(run, show, stopping)
+    except _HandedBack:
+        _held(run).update(state=RunState.QUEUED, owner="", attempts=F("attempts") - 1)
+        logger.info("audit.handed_back")
+    except _Cancelled:
+        _finish(run, RunState.CANCELLED, "Cancelled; nothing was recorded.")
+    except RunLost:
+        logger.warning("audit.lost")
+    except KeyboardInterrupt:
+        _finish(run, RunState.CANCELLED, "Interrupted; nothing was recorded.")
+        raise
+    except Exception as error:
+        logger.exception("audit.crashed")
+        _finish(run, RunState.FAILED, f"Unexpected error ({type(error).__name__}); the log has the details.")
+        raise
+    run.refresh_from_db()
+    logger.info("audit.finished", state=run.state, opened=run.opened, resolved=run.resolved)
+    return run
+
+
+def recover_audits(*, now: datetime) -> list[int]:
+    """Put orphaned audits back in the queue; returns the ids of all that wait, oldest first.
+
+    An audit only reads, so starting again from the beginning repeats nothing that matters.
+    """
+    for run in AuditRun.objects.filter(state=RunState.RUNNING):
+        if not _orphaned(run, now):
+            continue
+        held = AuditRun.objects.filter(
+            pk=run.pk, state=RunState.RUNNING, owner=run.owner, heartbeat_at=run.heartbeat_at
+        )
+        if run.attempts >= MAX_ATTEMPTS:
+            held.update(
+                state=RunState.FAILED,
+                finished_at=now,
+                message=f"Given up: the process died {run.attempts} times while it ran.",
+            )
+        elif held.update(state=RunState.QUEUED, owner=""):
+            log.warning("audit.requeued", run=run.pk, attempts=run.attempts)
+    return list(AuditRun.objects.filter(state=RunState.QUEUED).order_by("pk").values_list("pk", flat=True))
+
+
+def _claim(run_id: int) -> AuditRun:
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            taken = AuditRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
+                state=RunState.RUNNING,
+                owner=f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid.uuid4().hex[:12]}",
+                started_at=now,
+                heartbeat_at=now,
+                attempts=F("attempts") + 1,
+                progress_percent=0,
+            )
+    except IntegrityError:
+        raise AuditBusy("Another audit is running; try again when it has finished.") from None
+    if not taken:
+        raise AuditBusy(f"Audit {run_id} is not waiting to be run.")
+    return AuditRun.objects.get(pk=run_id)
+
+
+def _run(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable[[], bool]) -> None:
+    platforms = [Platform(name) for name in run.platforms]
+    connections = connections_to(platforms)
+    assignment = Assignment(
+        policy=load_policy(),
+        known=known_groups(),
+        deep=run.deep,
+        patience=settings.AUDIT_PATIENCE_SECONDS,
+        now=timezone.now(),
+    )
+    progress = Progress(tuple(platforms))
+
+    def beat() -> None:
+        show(progress.view())
+        _beat(run, progress.view())
+        if stopping():
+            raise _HandedBack
+
+    observation = _observe_watched(connections, assignment, progress, beat)
+    for connection in connections:
+        connection.keep_books()
+    now = timezone.now()
+    evaluation = evaluate(observation, assignment.policy, assignment.known, now)
+    message = _message(observation)
+    record(run=run, evaluation=evaluation, state=_outcome(observation), message=message, at=now)
+    try:
+        store_reports(run_id=run.pk)
+    except OSError as error:  # the outcome is safe already; the files can be written again
+        log.error("audit.reports_failed", run=run.pk, error=str(error))
+        line = f"The report files could not be written: {error.strerror}."
+        AuditRun.objects.filter(pk=run.pk).update(message=f"{message}\n{line}".strip())
+
+
+def _observe_watched(
+    connections: Sequence[Connection],
+    assignment: Assignment,
+    progress: Progress,
+    beat: Callable[[], None],
+) -> Observation:
+    """Observe in an event loop of its own thread, while this thread calls `beat` about once a second.
+
+    So the database is only touched from here, never from inside the loop. What `beat` raises
+    stops the observation.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="observe") as pool:
+        watched = _Cancellable()
+        future = pool.submit(watched.run, connections, assignment, progress)
+        try:
+            while not wait([future], timeout=HEARTBEAT_SECONDS).done:
+                beat()
+        except BaseException:
+            watched.cancel()
+            raise
+        return future.result()
+
+
+class _Cancellable:
+    """An observation that another thread can stop."""
+
+    def __init__(self) -> None:
+        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Observation]]] = Future()
+
+    def run(
+        self, connections: Sequence[Connection], assignment: Assignment, progress: Progress
+    ) -> Observation:
+        async def main() -> Observation:
+            task = asyncio.ensure_future(observe(connections, assignment, progress))
+            self._started.set_result((asyncio.get_running_loop(), task))
+            return await task
+
+        return asyncio.run(main())
+
+    def cancel(self) -> None:
+        loop, task = self._started.result(timeout=10)
+        loop.call_soon_threadsafe(task.cancel)
+
+
+def _beat(run: AuditRun, view: ProgressView) -> None:
+    """Renew our hold on the run and show how far it is. Raises when it was cancelled or lost."""
+    held = _held(run)
+    if not held.update(
+        heartbeat_at=timezone.now(), progress_label=view.label[:255], progress_percent=view.percent
+    ):
+        raise RunLost(f"Audit {run.pk} was taken over.")
+    if held.filter(cancel_requested=True).exists():
+        raise _Cancelled
+
+
+def _outcome(observation: Observation) -> RunState:
+    if all(seen.whole for seen in observation.platforms):
+        return RunState.COMPLETE
+    learnt = any(seen.learnt_something for seen in observation.platforms)
+    return RunState.PARTIAL if learnt else RunState.FAILED
+
+
+def _message(observation: Observation) -> str:
+    """What kept the run from being whole, one line each."""
+    lines = []
+    for seen in observation.platforms:
+        if seen.trouble is not None:
+            lines.append(f"{seen.platform.label}: {seen.trouble.message}")
+        reasons = sorted({person.unread for person in seen.people.values() if person.unread})
+        lines += [f"{seen.platform.label}: memberships not read: {reason}" for reason in reasons]
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _finish(run: AuditRun, state: RunState, message: str) -> None:
+    _held(run).update(state=state, message=message, finished_at=timezone.now(), progress_label="")
+
+
+def _held(run: AuditRun) -> QuerySet[AuditRun]:
+    """The run's row, as long as this execution holds it."""
+    return AuditRun.objects.filter(pk=run.pk, owner=run.owner, state=RunState.RUNNING)
+
+
+def _orphaned(run: AuditRun, now: datetime) -> bool:
+    if run.heartbeat_at is None or run.heartbeat_at < now - ORPHANED_AFTER:
+        return True
+    host, pid, _ = run.owner.split(":", 2)
+    if host != socket.gethostname()[:24]:
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

@@ -1,0 +1,63 @@
+"""Celery wakes audits up; everything else is in the database and in `audits.services`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from celery import shared_task
+from celery.worker import state as worker_state
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from audits import services
+from audits.models import AuditRun, RunState, Trigger
+from members.platforms.types import Platform
+
+log = structlog.get_logger(__name__)
+
+
+def enqueue(run_id: int) -> None:
+    """Have a worker take up a waiting audit, once the current transaction is durable.
+
+    A broker that is down loses nothing: `wake_audits` finds the row.
+    """
+
+    def send() -> None:
+        try:
+            run_audit.delay(run_id)
+        except OperationalError as error:
+            log.warning("audit.broker_down", run=run_id, error=str(error))
+
+    transaction.on_commit(send)
+
+
+@shared_task
+def run_audit(run_id: int) -> None:
+    """Run a waiting audit; when another one is running it stays in the queue until that has ended."""
+    try:
+        run = services.execute_audit(run_id, stopping=lambda: worker_state.should_stop is not None)
+    except services.AuditBusy:
+        return
+    if run.finished:
+        wake_audits()
+
+
+@shared_task
+def schedule_audit(platforms: Sequence[str], deep: bool = False) -> None:
+    """The scheduled audit; skipped while an equal one is still waiting or running."""
+    wanted = [Platform(name) for name in platforms]
+    if AuditRun.objects.filter(
+        state__in=RunState.unfinished(), platforms=[str(platform) for platform in wanted], deep=deep
+    ).exists():
+        return
+    run = services.request_audit(platforms=wanted, deep=deep, trigger=Trigger.SCHEDULE)
+    enqueue(run.pk)
+
+
+@shared_task
+def wake_audits() -> None:
+    """Take up what a dead process left behind or a broker forgot; scheduled every half minute."""
+    for run_id in services.recover_audits(now=timezone.now())[:1]:
+        enqueue(run_id)

@@ -1,0 +1,198 @@
+"""The audit workbook: the SOP's table, and the sheets a person reads beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+
+from openpyxl import Workbook
+
+from audits.models import AuditRun, GroupResult
+from audits.rows import Verdict
+from members.models import Category, Employee, Exclusion, Group
+from members.platforms.types import Platform
+from members.policy import FindingKind
+from members.spreadsheet import CellValue, Column, add_sheet
+
+RESULTS = (
+    Column("Platform", 11),
+    Column("Group Name", 42),
+    Column("Category", 16),
+    Column("Requires Full Team", 11),
+    Column("Needs Rename (iBTC)", 11),
+    Column("Privacy Status", 11),
+    Column("History Visibility", 11),
+    Column("Admin Status", 18),
+    Column("Total Members", 10),
+    Column("Required Present", 44),
+    Column("Required Missing", 36),
+    Column("Optional Present", 30),
+    Column("Optional Missing", 30),
+    Column("Completeness", 14),
+)
+"""The 14 columns of the operating procedure, in its order; other people's scripts read them by name."""
+SUMMARY = (Column("What", 36), Column("Value", 24), Column("Note", 60))
+MISSING = (
+    Column("Platform", 11),
+    Column("Group ID", 18),
+    Column("Group Name", 42),
+    Column("Category", 16),
+    Column("Employee", 14),
+    Column("Employee Name", 26),
+    Column("Completeness", 14),
+)
+EXCEPTIONS = (
+    Column("Platform", 11),
+    Column("Group ID", 18),
+    Column("Group Name", 42),
+    Column("What", 28),
+    Column("Reason", 60),
+    Column("Expires", 12, "yyyy-mm-dd"),
+)
+BLIND_SPOTS = (Column("Platform", 11), Column("What", 42), Column("Why it could not be seen", 90))
+
+
+def write_workbook(run: AuditRun, path: Path) -> None:
+    """Write the workbook of a finished run to `path`. Streams: memory does not grow with the rows."""
+    book = Workbook(write_only=True)
+    names = employee_names()
+    add_sheet(book, "Audit Results", RESULTS, _results(run, names))
+    add_sheet(book, "Summary", SUMMARY, _summary(run))
+    add_sheet(book, "Missing members", MISSING, missing_members(run, names))
+    add_sheet(book, "Exceptions", EXCEPTIONS, _exceptions(run, names))
+    add_sheet(book, "Blind spots", BLIND_SPOTS, _blind_spots(run))
+    book.save(path)
+
+
+def employee_names() -> Mapping[str, str]:
+    return dict(Employee.objects.values_list("key", "name"))
+
+
+def missing_members(run: AuditRun, names: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+    """One row a group and required person who is missing; exempt groups miss nobody."""
+    for result in _ordered(run):
+        if result.verdict == Verdict.EXEMPT:
+            continue
+        for key in result.required_missing:
+            yield (
+                Platform(result.group.platform).label,
+                result.group.external_id,
+                result.name,
+                _category(result),
+                key,
+                names.get(key, key),
+                result.completeness,
+            )
+
+
+def _ordered(run: AuditRun) -> Iterator[GroupResult]:
+    """By category, gaps first, so that the rows which ask for something to be done stand together."""
+    results = GroupResult.objects.filter(run=run).select_related("group", "category")
+    return results.order_by("category_key", "-missing_count", "name", "pk").iterator(chunk_size=1000)
+
+
+def _results(run: AuditRun, names: Mapping[str, str]) -> Iterator[tuple[CellValue, ...]]:
+    for result in _ordered(run):
+        judged = result.verdict != Verdict.NOT_VISIBLE
+        yield (
+            Platform(result.group.platform).label,
+            result.name,
+            _category(result),
+            _yes(result.requires_full_team),
+            _yes(FindingKind.DEPRECATED_NAME in result.flags),
+            result.get_privacy_display() if judged else "Unknown",
+            _words(result.history_visibility),
+            _words(result.admin_status),
+            result.total_members,
+            _people(result.required_present, names),
+            _people(result.required_missing, names),
+            _people(result.optional_present, names),
+            _people(result.optional_missing, names),
+            result.completeness if judged else "Not visible",
+        )
+
+
+def _summary(run: AuditRun) -> Iterator[tuple[CellValue, ...]]:
+    summary = run.summary
+    yield "Run", run.pk, run.get_state_display()
+    yield "Started (UTC)", run.started_at, ""
+    yield "Finished (UTC)", run.finished_at, ""
+    yield "Platforms", ", ".join(Platform(name).label for name in run.platforms), "Deep" if run.deep else ""
+    yield "Groups", summary["groups"], "In scope, archived ones left out"
+    yield "Complete", summary["complete"], "Every required person is there"
+    yield "Coverage", summary["coverage"], "Share of complete groups among those that need the full team"
+    yield "Public groups", summary["public_channels"], "Should they be private?"
+    yield "Deprecated names", summary["deprecated_names"], "To be renamed"
+    yield "Hidden history", summary["hidden_history"], "New members do not see earlier messages"
+    yield "Not visible", summary["not_visible"], "See the sheet Blind spots"
+    names = dict(Category.objects.values_list("key", "name"))
+    for key, count in summary["by_category"].items():
+        yield f"Category: {names.get(key, key) or 'Uncategorised'}", count, ""
+    yield "Findings opened", run.opened, "By this run"
+    yield "Findings resolved", run.resolved, "By this run"
+    yield "Findings reopened", run.reopened, "By this run"
+    yield "Findings open", run.open_findings, "After this run, all platforms"
+    for platform, calls in run.api_calls.items():
+        yield f"API calls: {Platform(platform).label}", sum(calls.values()), _calls(calls)
+    yield "Waited for rate limits (s)", run.waited_seconds, ""
+    for line in run.message.splitlines():
+        yield "Trouble", "", line
+
+
+def _exceptions(run: AuditRun, names: Mapping[str, str]) -> Iterator[tuple[CellValue, ...]]:
+    for group in run.archived_groups:
+        yield (
+            Platform(group["platform"]).label,
+            group["id"],
+            group["name"],
+            "Archived",
+            "No action needed",
+            None,
+        )
+    group_names = {
+        (platform, external_id): name
+        for platform, external_id, name in Group.objects.values_list("platform", "external_id", "name")
+    }
+    for exclusion in Exclusion.objects.select_related("employee").filter(platform__in=run.platforms):
+        who = exclusion.employee.name if exclusion.employee is not None else ""
+        kind = exclusion.get_kind_display() if exclusion.kind else ""
+        expired = exclusion.expires is not None and exclusion.expires < _day(run)
+        what = " · ".join(part for part in ("Exclusion", who, kind, "expired" if expired else "") if part)
+        yield (
+            Platform(exclusion.platform).label,
+            exclusion.group_external_id,
+            group_names.get((exclusion.platform, exclusion.group_external_id), ""),
+            what,
+            exclusion.reason,
+            exclusion.expires,
+        )
+
+
+def _blind_spots(run: AuditRun) -> Iterator[tuple[str, ...]]:
+    for spot in run.blind_spots:
+        yield Platform(spot["platform"]).label, spot["subject"], spot["reason"]
+
+
+def _category(result: GroupResult) -> str:
+    return result.category.name if result.category is not None else result.category_key or "Uncategorised"
+
+
+def _day(run: AuditRun) -> date:
+    return (run.started_at or run.created_at).date()
+
+
+def _people(keys: Iterable[str], names: Mapping[str, str]) -> str:
+    return ", ".join(names.get(key, key) for key in keys)
+
+
+def _calls(calls: Mapping[str, int]) -> str:
+    return ", ".join(f"{method} {count}" for method, count in calls.items())
+
+
+def _words(value: str) -> str:
+    return "n/a" if value == "n/a" else value.replace("_", " ").capitalize()
+
+
+def _yes(value: bool) -> str:
+    return "Yes" if value else "No"

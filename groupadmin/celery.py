@@ -1,0 +1,20 @@
+"""The Celery application; its settings are the CELERY_* lines of `groupadmin.settings`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "groupadmin.settings")
+
+app = Celery("groupadmin")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def leave_logging_to_django(**_: Any) -> None:
+    """A connected receiver keeps Celery from installing handlers of its own, which would print secrets."""

@@ -1,0 +1,90 @@
+"""Run Group Admin on this machine: one process without a broker, four with one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.urls import reverse
+from waitress import create_server
+
+from groupadmin.celery import app
+from groupadmin.embedded import AlreadyRunning, Engine, only_instance
+from groupadmin.processes import Group, Program, exit_on_signals
+
+WEB_THREADS = 8
+NOT_CONFIGURED = 4
+
+
+class Command(BaseCommand):
+    help = "Run web server, workers and schedules until Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on (%(default)s)")
+
+    def handle(self, *, host: str, port: int, **_: Any) -> None:
+        self._require_migrations()
+        with exit_on_signals():
+            if settings.EMBEDDED:
+                self._serve_embedded(host, port)
+            else:
+                self._serve_processes(host, port)
+
+    def _require_migrations(self) -> None:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            raise CommandError("The database is not up to date: run manage.py migrate.", returncode=NOT_CONFIGURED)
+
+    def _serve_embedded(self, host: str, port: int) -> None:
+        try:
+            with only_instance(settings.VAR_DIR / "serve.lock"):
+                self._serve_alone(host, port)
+        except AlreadyRunning as error:
+            raise CommandError(str(error)) from error
+
+    def _serve_alone(self, host: str, port: int) -> None:
+        try:
+            server = create_server(get_wsgi_application(), host=host, port=port, threads=WEB_THREADS, ident=None)
+        except OSError as error:
+            raise CommandError(f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port.") from error
+        with Engine(app) as engine:
+            self._greet(host, port)
+            server.run()  # until a signal; then lets running requests finish
+            server.close()
+        if engine.left_working:
+            self.stderr.write("A job was still running; it goes on at the next start.")
+            sys.stdout.flush()
+            os._exit(os.EX_OK)  # an ordinary exit would wait for the job's thread
+
+    def _serve_processes(self, host: str, port: int) -> None:
+        python = [sys.executable, "-m"]
+        celery = [*python, "celery", "--app", "groupadmin"]
+        worker = [*celery, "worker", "--loglevel", "INFO"]
+        # Lets a worker finish or hand back what it runs, instead of waiting for ever.
+        soft_stop = {"REMAP_SIGTERM": "SIGQUIT"}
+        programs = (
+            Program("web", [*python, "gunicorn", "groupadmin.wsgi", f"--bind={host}:{port}", "--workers=2", "--threads=4"]),
+            Program("worker", [*worker, "--queues=default", "--concurrency=2", "--hostname=default@%h"], soft_stop),
+            # One at a time: two clients on one Telegram session would lose it.
+            Program("telegram", [*worker, "--queues=telegram", "--concurrency=1", "--hostname=telegram@%h"], soft_stop),
+            Program("beat", [*celery, "beat", "--loglevel", "INFO", f"--pidfile={settings.VAR_DIR / 'beat.pid'}"]),
+        )
+        with Group(programs) as group:
+            self._greet(host, port)
+            raise CommandError(f"{group.wait()}; everything else was stopped.")
+
+    def _greet(self, host: str, port: int) -> None:
+        address = f"[{host}]" if ":" in host else host
+        self.stdout.write(f"Group Admin is on http://{address}:{port}{reverse('admin:index')} (Ctrl-C stops it).")
+        if not get_user_model().objects.exists():
+            self.stdout.write("Nobody can sign in yet: run manage.py createsuperuser in another terminal.")
+        self.stdout.flush()

@@ -1,0 +1,39 @@
+"""The table of the methods that the sandbox offers: function, rate limit, whether a JSON body is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from groupadmin.sandbox.slack.call import Call
+from groupadmin.sandbox.slack.limits import AUTH_TEST, POST_MESSAGE, TIER_2, TIER_3, TIER_4, Rate
+from groupadmin.sandbox.slack.methods import channels, membership, messages, naming, team, users
+
+
+@dataclass(frozen=True)
+class Method:
+    run: Callable[[Call], dict[str, Any]]
+    """Returns the body without `ok`, or raises Failure."""
+    rate: Rate
+    json_input: bool = False
+    """Where Slack does not read JSON bodies, their arguments count as not given."""
+
+
+METHODS = {
+    "auth.test": Method(team.auth_test, AUTH_TEST, json_input=True),
+    "team.info": Method(team.team_info, TIER_3, json_input=True),
+    "users.list": Method(users.users_list, TIER_2),
+    "users.info": Method(users.users_info, TIER_4),
+    "users.conversations": Method(channels.users_conversations, TIER_3),
+    "conversations.list": Method(channels.conversations_list, TIER_2),
+    "conversations.info": Method(channels.conversations_info, TIER_3),
+    "conversations.members": Method(channels.conversations_members, TIER_4),
+    "conversations.invite": Method(membership.conversations_invite, TIER_3, json_input=True),
+    "conversations.kick": Method(membership.conversations_kick, TIER_3, json_input=True),
+    "conversations.join": Method(membership.conversations_join, TIER_3, json_input=True),
+    "conversations.rename": Method(naming.conversations_rename, TIER_2, json_input=True),
+    "conversations.history": Method(messages.conversations_history, TIER_3, json_input=True),
+    "conversations.replies": Method(messages.conversations_replies, TIER_3),
+    "chat.postMessage": Method(messages.chat_post_message, POST_MESSAGE, json_input=True),
+}

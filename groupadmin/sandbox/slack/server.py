@@ -1,0 +1,152 @@
+"""The sandbox's Slack: a world behind HTTP on 127.0.0.1, with limits, latency and scripted faults."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Collection
+from types import TracebackType
+from typing import Any
+
+from groupadmin.sandbox.control import CallLog, Script
+from groupadmin.sandbox.slack.call import Call
+from groupadmin.sandbox.slack.errors import Failure
+from groupadmin.sandbox.slack.faults import Effect, rate_limited
+from groupadmin.sandbox.slack.limits import RateLimiter
+from groupadmin.sandbox.slack.methods import METHODS, Method
+from groupadmin.sandbox.slack.wire import API_PATH, HttpServer, Request, Response, json_response
+from groupadmin.sandbox.slack.world import TEAM_ID, SlackToken, SlackUser, SlackWorld
+
+
+class SlackSandbox:
+    """Serves `world` until stopped; a context manager.
+
+    `speed`: None switches rate limits off, 1 is Slack's own pace, 60 makes a minute last a second.
+    `latency`: seconds that every call takes. `page_cap`: pages never hold more. `empty_pages`: an
+    empty page with a live cursor comes before every page (of the named methods, when given names).
+    All four may be changed at any time.
+    `port` 0 takes a free one.
+
+    `script` holds the faults to come, `calls` counts every call that arrived (also those answered
+    429, which `throttled` counts alone), `bugs` the tracebacks of the sandbox's own mistakes.
+    Whoever changes the world while calls are under way holds `lock`.
+    """
+
+    def __init__(
+        self,
+        world: SlackWorld,
+        *,
+        speed: float | None = None,
+        latency: float = 0.0,
+        page_cap: int | None = None,
+        empty_pages: bool | Collection[str] = False,
+        port: int = 0,
+    ) -> None:
+        self.world = world
+        self.speed = speed
+        self.latency = latency
+        self.page_cap = page_cap
+        self.empty_pages = empty_pages
+        self.port = port
+        self.script = Script()
+        self.calls = CallLog()
+        self.throttled = CallLog()
+        self.bugs: list[str] = []
+        self.lock = threading.RLock()
+        self._limiter = RateLimiter()
+        self._server: HttpServer | None = None
+
+    @property
+    def api_url(self) -> str:
+        """What `slack_sdk` calls `base_url`; known once the server has started."""
+        return f"http://127.0.0.1:{self.port}{API_PATH}"
+
+    def start(self) -> SlackSandbox:
+        self._server = HttpServer(self.port, self._respond, self.bugs.append)
+        self.port = self._server.port
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Close the port and every open connection; `start` opens the same port again."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def __enter__(self) -> SlackSandbox:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _respond(self, request: Request) -> Response:
+        self.calls.record(request.method)
+        if self.latency:
+            time.sleep(self.latency)
+        try:
+            effect: Effect | None = self.script.take(request.method, request.arguments)
+            return self._perform(request) if effect is None else effect.respond(request, self._perform)
+        except Exception as error:  # whatever it is, it is ours and must be seen
+            self.bugs.append(traceback.format_exc())
+            return json_response({"ok": False, "error": "sandbox_bug", "detail": repr(error)})
+
+    def _perform(self, request: Request) -> Response:
+        """The ordinary answer, with its consequences."""
+        headers: dict[str, str] = {}
+        try:
+            method = METHODS.get(request.method)
+            if method is None:
+                raise Failure("unknown_method", req_method=request.method)
+            token, caller = self._authenticate(request.token)
+            headers["X-OAuth-Scopes"] = ",".join(sorted(token.scopes))
+            retry_after = self._retry_after(request, method)
+            if retry_after is not None:
+                self.throttled.record(request.method)
+                return rate_limited(retry_after)
+            call = Call(
+                method=request.method,
+                world=self.world,
+                token=token,
+                caller=caller,
+                arguments=_arguments(request, method),
+                page_cap=self.page_cap,
+                empty_pages=self._has_empty_pages(request.method),
+            )
+            with self.lock:
+                body = {"ok": True, **method.run(call)}
+        except Failure as failure:
+            body = failure.body
+        return json_response(body, headers=headers)
+
+    def _authenticate(self, token_text: str | None) -> tuple[SlackToken, SlackUser]:
+        if not token_text:
+            raise Failure("not_authed")
+        token = self.world.tokens.get(token_text)
+        if token is None:
+            raise Failure("invalid_auth")
+        if token.revoked:
+            raise Failure("token_revoked")
+        caller = self.world.users[token.user_id]
+        if caller.deleted:
+            raise Failure("account_inactive")
+        return token, caller
+
+    def _has_empty_pages(self, method: str) -> bool:
+        return self.empty_pages if isinstance(self.empty_pages, bool) else method in self.empty_pages
+
+    def _retry_after(self, request: Request, method: Method) -> int | None:
+        if self.speed is None:
+            return None
+        part = str(request.arguments.get(method.rate.per, "")) if method.rate.per else ""
+        return self._limiter.retry_after((TEAM_ID, request.method, part), method.rate, speed=self.speed)
+
+
+def _arguments(request: Request, method: Method) -> dict[str, Any]:
+    ignored = frozenset() if method.json_input else request.from_json
+    return {name: value for name, value in request.arguments.items() if name not in ignored}

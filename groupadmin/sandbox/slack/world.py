@@ -1,0 +1,93 @@
+"""The Slack workspace that the sandbox serves: plain mutable data, no HTTP."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+TEAM_ID = "T0SANDBOX"
+
+
+@dataclass
+class SlackUser:
+    id: str
+    name: str
+    """The legacy username ("ada"): what people call the handle."""
+    real_name: str
+    display_name: str = ""
+    email: str = ""
+    team_id: str = TEAM_ID
+    """Another team's id for a Slack Connect stranger."""
+    deleted: bool = False
+    is_bot: bool = False
+    is_admin: bool = False
+    """A workspace admin: may rename any channel, kick where that is restricted, and invite guests."""
+    is_restricted: bool = False
+    """A guest, who sees only the channels they are in."""
+    is_ultra_restricted: bool = False
+    """A guest of one single channel (Slack sets `is_restricted` on them too)."""
+
+    @property
+    def is_guest(self) -> bool:
+        return self.is_restricted or self.is_ultra_restricted
+
+
+@dataclass
+class SlackChannel:
+    id: str
+    name: str
+    creator: str
+    members: dict[str, None] = field(default_factory=dict)
+    """User ids in the order of joining (a dict used as an ordered set)."""
+    managers: set[str] = field(default_factory=set)
+    """User ids with the Channel Manager role, who may rename the channel."""
+    is_private: bool = False
+    is_general: bool = False
+    is_archived: bool = False
+    is_ext_shared: bool = False
+    created: int = 1_700_000_000
+    topic: str = ""
+    purpose: str = ""
+    previous_names: list[str] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    """Message objects as the Web API sends them, oldest first; replies carry `thread_ts`.
+
+    What a parent says about its replies (`reply_count` and so on) is worked out when it is served.
+    """
+
+
+@dataclass
+class SlackToken:
+    user_id: str
+    scopes: frozenset[str]
+    is_bot: bool = False
+    revoked: bool = False
+
+
+@dataclass
+class SlackWorld:
+    team_name: str = "Sandbox Company"
+    domain: str = "sandbox-company"
+    only_admins_kick: bool = False
+    """The workspace preference that makes conversations.kick answer `restricted_action`."""
+    users: dict[str, SlackUser] = field(default_factory=dict)
+    channels: dict[str, SlackChannel] = field(default_factory=dict)
+    tokens: dict[str, SlackToken] = field(default_factory=dict)
+    writes: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
+    """Every write that changed something: (time, method, arguments). The proof that nothing was repeated."""
+
+    def add_user(self, user: SlackUser) -> SlackUser:
+        self.users[user.id] = user
+        return user
+
+    def add_channel(self, channel: SlackChannel) -> SlackChannel:
+        self.channels[channel.id] = channel
+        return channel
+
+    def revoke(self, token: str) -> None:
+        """From now on every call with `token` answers `token_revoked`."""
+        self.tokens[token].revoked = True
+
+    def wrote(self, method: str, **arguments: Any) -> None:
+        self.writes.append((time.time(), method, arguments))

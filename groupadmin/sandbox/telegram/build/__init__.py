@@ -1,0 +1,1 @@
+"""World rows → TL objects, as one account sees them."""

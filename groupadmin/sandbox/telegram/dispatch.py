@@ -1,0 +1,161 @@
+"""From a request to its handler: who may ask, what is counted, what a script changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from telethon.tl import functions, types
+
+from groupadmin.sandbox.telegram.authorizations import Authorization
+from groupadmin.sandbox.telegram.build.view import View
+from groupadmin.sandbox.telegram.effects import Delay, Drop, RpcFault
+from groupadmin.sandbox.telegram.errors import Hangup, RpcError
+from groupadmin.sandbox.telegram.peers import Peers
+from groupadmin.sandbox.telegram.updates import Origin
+from groupadmin.sandbox.telegram.wire import tl
+from groupadmin.sandbox.telegram.wire.connection import Connection
+from groupadmin.sandbox.telegram.world import Place, TelegramUser, TelegramWorld
+
+if TYPE_CHECKING:
+    from groupadmin.sandbox.telegram.backend import Backend
+
+logger = logging.getLogger(__name__)
+
+_CHATTER = (
+    functions.help.GetConfigRequest,
+    functions.updates.GetStateRequest,
+    functions.updates.GetDifferenceRequest,
+    functions.updates.GetChannelDifferenceRequest,
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request on its way to an answer, and what a handler needs to find that answer."""
+
+    backend: Backend
+    connection: Connection
+    authorization: Authorization
+    request: Any
+
+    @property
+    def method(self) -> str:
+        return type(self.request).__name__.removesuffix("Request")
+
+    @property
+    def is_chatter(self) -> bool:
+        """Whether a client says this by itself to keep a connection going, and not because it was told to."""
+        if isinstance(self.request, functions.users.GetUsersRequest):
+            return all(isinstance(peer, types.InputUserSelf) for peer in self.request.id)
+        return isinstance(self.request, _CHATTER)
+
+    @property
+    def world(self) -> TelegramWorld:
+        return self.backend.world
+
+    @property
+    def viewer(self) -> int:
+        """The account that asks."""
+        if self.authorization.user_id is None:
+            raise RpcError("AUTH_KEY_UNREGISTERED")
+        return self.authorization.user_id
+
+    @property
+    def account(self) -> TelegramUser:
+        return self.world.users[self.viewer]
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.viewer, self.connection)
+
+    @cached_property
+    def view(self) -> View:
+        return self.backend.view_of(self.viewer)
+
+    @cached_property
+    def peers(self) -> Peers:
+        return Peers(self.world, self.backend.hashes, self.viewer)
+
+    def wrote(self, **arguments: Any) -> None:
+        """Put a write that changed something on record."""
+        self.world.wrote(self.method, by=self.viewer, **arguments)
+
+    def answer_updates(self, updates: list[Any], *, people: set[int], place: Place) -> Any:
+        return self.view.updates(updates, people, [place])
+
+
+Handler = Callable[[Call, Any], Any]
+AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Rule:
+    handler: Handler
+    anonymous: bool
+    bots: bool
+
+
+_RULES: dict[type, Rule] = {}
+
+
+def answers(
+    request_type: type, *, anonymous: bool = False, bots: bool = True
+) -> Callable[[AnyHandler], AnyHandler]:
+    """Register a handler for `request_type`.
+
+    `anonymous`: also before the sign-in. `bots`: also for bots (see "Bots can use this method" on
+    the method's page at core.telegram.org/method).
+    """
+
+    def register(handler: AnyHandler) -> AnyHandler:
+        _RULES[request_type] = Rule(handler, anonymous, bots)
+        return handler
+
+    return register
+
+
+class Dispatcher:
+    """Answers calls one after the other; only waiting happens side by side."""
+
+    async def answer(self, call: Call) -> bytes:
+        """The serialised answer. Raises RpcError or Hangup."""
+        backend = call.backend
+        (backend.chatter if call.is_chatter else backend.calls).record(call.method)
+        if backend.latency:
+            await asyncio.sleep(backend.latency)
+        arguments = {**vars(call.request), "viewer": call.authorization.user_id}
+        effect = backend.script.take(call.method, arguments)
+        match effect:
+            case RpcFault(name):
+                raise RpcError(name)
+            case Drop(done=False):
+                raise Hangup
+            case Delay(seconds):
+                await asyncio.sleep(seconds)
+        answer = self._handle(call)
+        if isinstance(effect, Drop):
+            raise Hangup
+        return answer
+
+    def _handle(self, call: Call) -> bytes:
+        try:
+            return tl.write(self._rule_for(call).handler(call, call.request))
+        except RpcError:
+            raise
+        except Exception as error:  # a bug must be seen: a client would take silence for a bad line
+            logger.exception("Bug in the sandbox's %s", call.method)
+            call.backend.bugs.append(error)
+            raise RpcError(f"SANDBOX_BUG_{type(error).__name__}: {error}"[:200]) from error
+
+    def _rule_for(self, call: Call) -> Rule:
+        rule = _RULES.get(type(call.request))
+        if rule is None:
+            raise RpcError(f"METHOD_NOT_IMPLEMENTED_{call.method}")
+        if not rule.anonymous and call.account.is_bot and not rule.bots:
+            raise RpcError("BOT_METHOD_INVALID")
+        return rule

@@ -1,0 +1,33 @@
+"""What a scripted fault (`Script.add(method, effect)`) can do to a call of the Telegram sandbox.
+
+The arguments that a fault's `when` receives are the fields of the request (TL objects), and
+`viewer`: the id of the calling account, or None before the sign-in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RpcFault:
+    """Answer with this error instead, for example "FLOOD_WAIT_30" or "PEER_FLOOD"."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Delay:
+    """Answer as usual, `seconds` later."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Cut the connection instead of answering; with `done`, only after the call has had its effect."""
+
+    done: bool = False
+
+
+Effect = RpcFault | Delay | Drop

@@ -1,0 +1,92 @@
+"""Message rows of the sandbox's Telegram: what was said and what happened, with nothing of the protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+EntityKind = Literal[
+    "bold",
+    "italic",
+    "underline",
+    "strike",
+    "spoiler",
+    "blockquote",
+    "code",
+    "pre",
+    "url",
+    "text_url",
+    "email",
+    "phone",
+    "mention",
+    "mention_name",
+    "hashtag",
+    "bot_command",
+]
+
+ActionKind = Literal[
+    "create",
+    "rename",
+    "add",
+    "remove",
+    "join_by_link",
+    "join_by_request",
+    "migrate_to",
+    "migrate_from",
+    "pin",
+    "contact_sign_up",
+]
+
+
+@dataclass(frozen=True)
+class TextEntity:
+    """A marked part of a text. Offset and length count UTF-16 code units, as Telegram does."""
+
+    kind: EntityKind
+    offset: int
+    length: int
+    detail: str | int = ""
+    """The address of a text_url, the language of a pre, the user id of a mention_name."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """What a service message tells."""
+
+    kind: ActionKind
+    title: str = ""
+    """The title given by create, rename and migrate_from."""
+    users: tuple[int, ...] = ()
+    """Who was added or removed, or who was there when a basic group was created."""
+    chat_id: int = 0
+    """The other half of a migration."""
+
+
+@dataclass
+class TelegramMessage:
+    id: int
+    """Unique in its supergroup or channel; elsewhere in the whole world, for requests there name no chat."""
+    date: int
+    """Unix time."""
+    sender: int | None
+    """None: the chat itself speaks (broadcast channels)."""
+    text: str = ""
+    entities: list[TextEntity] = field(default_factory=list)
+    reply_to: int | None = None
+    edited: int | None = None
+    action: Action | None = None
+    """Set for service messages, which have no text."""
+
+
+@dataclass
+class Conversation:
+    """The private chat of two people, or of one person with themselves (Saved Messages)."""
+
+    users: tuple[int, int]
+    messages: list[TelegramMessage] = field(default_factory=list)
+    is_channel: ClassVar[bool] = False
+
+    def partner_of(self, user_id: int) -> int:
+        """Who `user_id` talks to here."""
+        first, second = self.users
+        return second if user_id == first else first

@@ -1,0 +1,204 @@
+"""Django's settings, from the environment alone; `.env.example` lists every name with its meaning.
+
+A name that the process environment lacks is looked up in `.env`. With neither, Group Admin is
+*embedded*: one process, an SQLite file, no broker to install.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from celery.schedules import crontab
+from kombu import Queue
+
+from groupadmin.environment import Environment, kept_secret_key, writable_folder
+from groupadmin.logging import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment.load(BASE_DIR / ".env")
+
+# --- What runs, and where it keeps its files ---------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+REDIS_URL: str = env.str("REDIS_URL", default="")
+EMBEDDED = not REDIS_URL
+"""One process is web server, worker and beat; naming a broker splits them (see `manage.py serve`)."""
+
+VAR_DIR = writable_folder(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "media"))).resolve()
+MEDIA_URL = "media/"
+
+# --- Who may talk to us ------------------------------------------------------------------------
+
+SECRET_KEY: str = env.str("SECRET_KEY", default="") or kept_secret_key(VAR_DIR / "secret_key")
+SECRET_KEY_GENERATED = "SECRET_KEY" not in env.ENVIRON
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# Behind a TLS proxy the public address has to be named above anyway; from then on cookies travel over HTTPS alone.
+HTTPS = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_AGE = 12 * 60 * 60
+CSRF_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+REQUIRE_SECOND_FACTOR = env.bool("REQUIRE_SECOND_FACTOR", default=True)
+REQUIRE_SECOND_PERSON = env.bool("REQUIRE_SECOND_PERSON", default=False)
+FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS", default=[])
+
+# --- The platforms -----------------------------------------------------------------------------
+
+SLACK_USER_TOKEN: str = env.str("SLACK_USER_TOKEN", default="")
+SLACK_APP_TOKEN: str = env.str("SLACK_APP_TOKEN", default="")
+SLACK_API_URL: str = env.str("SLACK_API_URL", default="https://slack.com/api/")
+SLACK_NOTIFY_CHANNEL: str = env.str("SLACK_NOTIFY_CHANNEL", default="")
+
+TELEGRAM_API_ID: int | None = env.int("TELEGRAM_API_ID", default=None)
+TELEGRAM_API_HASH: str = env.str("TELEGRAM_API_HASH", default="")
+TELEGRAM_PHONE: str = env.str("TELEGRAM_PHONE", default="")
+TELEGRAM_SESSION: str = env.str("TELEGRAM_SESSION", default="")
+TELEGRAM_BOT_TOKEN: str = env.str("TELEGRAM_BOT_TOKEN", default="")
+TELEGRAM_BOT_OWNERS: list[int] = env.list("TELEGRAM_BOT_OWNERS", cast=int, default=[])
+TELEGRAM_GATED_CHAT_ID: int | None = env.int("TELEGRAM_GATED_CHAT_ID", default=None)
+TELEGRAM_SERVER: str = env.str("TELEGRAM_SERVER", default="")
+TELEGRAM_SERVER_KEY: str = env.str("TELEGRAM_SERVER_KEY", default="")
+
+AUDIT_PATIENCE_SECONDS = 120.0
+"""The longest single wait that an audit sleeps when a platform asks for one; a longer one ends that part of it."""
+
+# --- Django ------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "groupadmin.apps.GroupAdminSiteConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "import_export",
+    "simple_history",
+    "django_celery_beat",
+    "members.apps.MembersConfig",
+    "telegram_ops.apps.TelegramOpsConfig",
+    "audits.apps.AuditsConfig",
+    "whitelist.apps.WhitelistConfig",
+    "groupadmin.apps.GroupAdminConfig",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+]
+ROOT_URLCONF = "groupadmin.urls"
+WSGI_APPLICATION = "groupadmin.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Database ----------------------------------------------------------------------------------
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'groupadmin.sqlite3'}")
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # With Django's defaults one transaction in five failed under three writers and a reader; with these, none.
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA mmap_size=134217728;"
+        "PRAGMA journal_size_limit=27103364;PRAGMA cache_size=-20000;",
+    }
+else:
+    DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+
+# --- Files -------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = writable_folder(VAR_DIR / "static")
+# On one machine static files come straight from the apps: nothing has to be collected first.
+WHITENOISE_USE_FINDERS = DEBUG or EMBEDDED
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if WHITENOISE_USE_FINDERS
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Celery: it only wakes work up; rows in the database are the truth -------------------------
+
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, float] = (
+    {"polling_interval": 0.1}
+    if EMBEDDED
+    # The timeout is longer than any task, else a second copy runs beside the first; the sweep is prompt.
+    else {"visibility_timeout": 3600, "unacked_restore_interval": 10, "unacked_restore_throttle": 1}
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("default", "telegram")]
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {"telegram_ops.tasks.*": {"queue": "telegram"}}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TRACK_STARTED = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None  # there is no result backend to clean up
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20.0
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE = {
+    "Forget expired sign-ins": {
+        "task": "groupadmin.tasks.clear_expired_sessions",
+        "schedule": crontab(hour="4", minute="30"),
+    }
+}
+
+# --- Import and export of tables ---------------------------------------------------------------
+
+IMPORT_EXPORT_FORMATS = [f"import_export.formats.base_formats.{name}" for name in ("CSV", "XLSX")]
+IMPORT_EXPORT_USE_TRANSACTIONS = True
+IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
+IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "change"
+IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"
+
+# --- Logs --------------------------------------------------------------------------------------
+
+ON_TERMINAL = sys.stderr.isatty()
+LOGGING = logging_config(as_json=not (DEBUG or EMBEDDED or ON_TERMINAL), colors=ON_TERMINAL)

@@ -1,0 +1,71 @@
+/* The frame's comforts: a navigation that stays folded, a filter panel that stays open while one filters, and
+   lists that become cards on a phone. Everything works without them. */
+"use strict";
+{
+    // At once, not when the page is ready: a folded navigation must not flash up.
+    const root = document.documentElement;
+    const recall = (name) => JSON.parse(localStorage.getItem(`groupadmin.${name}`) || "null");
+    const remember = (name, value) => localStorage.setItem(`groupadmin.${name}`, JSON.stringify(value));
+    root.classList.toggle("nav-folded", recall("nav-folded") === true);
+
+    function foldableNavigation() {
+        const button = document.querySelector("[data-nav-fold]");
+        if (button) {
+            const show = () => button.setAttribute("aria-expanded", String(!root.classList.contains("nav-folded")));
+            button.hidden = false;
+            button.addEventListener("click", () => {
+                remember("nav-folded", root.classList.toggle("nav-folded"));
+                show();
+            });
+            show();
+        }
+        const closed = new Set(recall("nav-closed") || []);
+        for (const section of document.querySelectorAll("[data-nav-section]")) {
+            const name = section.dataset.navSection;
+            section.open = !closed.has(name) || section.querySelector("[aria-current]") !== null;
+            section.addEventListener("toggle", () => {
+                closed[section.open ? "delete" : "add"](name);
+                remember("nav-closed", [...closed]);
+            });
+        }
+    }
+
+    // Every filter is a link that loads the list anew: open the panel again for the next one.
+    function lastingFilterPanel() {
+        const panel = document.getElementById("filters");
+        if (!panel || !panel.showPopover) {
+            return;
+        }
+        const key = "groupadmin.filtering";
+        if (sessionStorage.getItem(key) === location.pathname) {
+            panel.showPopover();
+        }
+        sessionStorage.removeItem(key);
+        panel.addEventListener("click", (event) => {
+            if (event.target.closest("a")) {
+                sessionStorage.setItem(key, location.pathname);
+            }
+        });
+    }
+
+    // On a phone a row becomes a card, whose lines need the names of their columns.
+    function labelledCells() {
+        const table = document.getElementById("result_list");
+        if (!table) {
+            return;
+        }
+        const names = [...table.tHead.rows[0].cells].map((cell) => (cell.querySelector(".text") || cell).innerText.trim());
+        for (const row of table.tBodies[0].rows) {
+            [...row.cells].forEach((cell, index) => {
+                cell.dataset.label = cell.classList.contains("action-checkbox") ? "" : names[index] || "";
+            });
+        }
+        table.classList.add("labelled");
+    }
+
+    document.addEventListener("DOMContentLoaded", () => {
+        foldableNavigation();
+        lastingFilterPanel();
+        labelledCells();
+    });
+}

@@ -1,0 +1,12 @@
+"""Housekeeping of the project itself."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.core.management import call_command
+
+
+@shared_task
+def clear_expired_sessions() -> None:
+    """Forget the admin sign-ins that have expired; Django keeps their rows for ever."""
+    call_command("clearsessions")

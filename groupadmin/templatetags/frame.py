@@ -1,0 +1,44 @@
+"""Template tags of the admin's frame: icons, and the filters that are in force on a list."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+from django import template
+from django.contrib.admin.views.main import ChangeList
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A decorative icon from static/groupadmin/icons.svg, in the colour of the text around it."""
+    sprite = static("groupadmin/icons.svg")
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', sprite, name)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveFilter:
+    """A filter that narrows a list: what it is about, its value, and the list without it."""
+
+    title: str
+    value: str
+    remove_url: str
+
+
+@register.simple_tag
+def active_filters(cl: ChangeList) -> list[ActiveFilter]:
+    """The filters in force on a changelist, in the order of its filter panel."""
+    plain = copy.copy(cl)
+    plain.add_facets = False  # asking for the choices would otherwise count every one of them again
+    active = []
+    for spec in cl.filter_specs:
+        names = spec.expected_parameters()
+        if any(name in cl.filter_params for name in names if name is not None):
+            value = next((str(choice["display"]) for choice in spec.choices(plain) if choice["selected"]), "set")
+            active.append(ActiveFilter(str(spec.title), value, cl.get_query_string(remove=names)))
+    return active

@@ -1,0 +1,347 @@
+"""The people, the groups, and the policy that joins them: what staff edit by hand."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+from simple_history.models import HistoricalRecords
+
+from members.platforms.types import AdminStatus, GroupKind, History, Platform, Privacy
+from members.policy import (
+    KEY_PATTERN,
+    EmployeeStatus,
+    FindingKind,
+    Level,
+    Match,
+    ScopeKind,
+    bare_username,
+    regex_problem,
+)
+
+
+def choices(enum: type[StrEnum]) -> list[tuple[str, str]]:
+    """Django choices of an enum: "under_review" is shown as "Under review", "n/a" as it is."""
+    return [
+        (str(item), str(item) if "/" in item else str(item).replace("_", " ").capitalize()) for item in enum
+    ]
+
+
+valid_key = RegexValidator(rf"^(?:{KEY_PATTERN})\Z", "Use letters, digits and . _ + @ - only.")
+
+
+class Team(models.Model):
+    """A named set of employees; rules and bulk actions speak of teams."""
+
+    key = models.CharField(
+        max_length=50,
+        unique=True,
+        validators=[valid_key],
+        help_text="Short and stable: policy files refer to it.",
+    )
+    name = models.CharField(max_length=100)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Employee(models.Model):
+    """A member of staff, with a Slack and a Telegram identity."""
+
+    key = models.CharField(
+        max_length=50,
+        unique=True,
+        validators=[valid_key],
+        help_text="Short and stable: policy files and reports refer to it.",
+    )
+    name = models.CharField(max_length=200)
+    title = models.CharField(max_length=200, blank=True)
+    email = models.EmailField(blank=True, help_text="Finds the Slack account when the username does not.")
+    status = models.CharField(
+        max_length=20,
+        choices=choices(EmployeeStatus),
+        default=EmployeeStatus.ACTIVE,
+        help_text="Active follows the rules; optional counts as optional at most; under review is shown "
+        "and never counted; offboarded must be nowhere.",
+    )
+    teams = models.ManyToManyField(Team, related_name="employees", blank=True)
+    slack_user_id = models.CharField(
+        "Slack user id",
+        max_length=32,
+        unique=True,
+        null=True,
+        blank=True,
+        help_text="Like U012AB3CD. Filled in by the audit.",
+    )
+    slack_username = models.CharField("Slack username", max_length=100, blank=True, help_text="Without @.")
+    telegram_user_id = models.BigIntegerField(
+        "Telegram user id",
+        unique=True,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Filled in by the audit.",
+    )
+    telegram_username = models.CharField(
+        "Telegram username", max_length=100, blank=True, help_text="Without @."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    history = HistoricalRecords(m2m_fields=[teams])
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        self.slack_user_id = self.slack_user_id or None  # "" would break the unique rule
+        self.slack_username = bare_username(self.slack_username)
+        self.telegram_username = bare_username(self.telegram_username)
+
+
+class EmployeeHandle(models.Model):
+    """A username that an employee had on a platform, remembered after it changed."""
+
+    employee = models.ForeignKey(Employee, on_delete=models.CASCADE, related_name="handles")
+    platform = models.CharField(max_length=10, choices=choices(Platform))
+    username = models.CharField(max_length=100)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["-last_seen_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                "employee", "platform", Lower("username"), name="handle_once_per_employee"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"@{self.username} ({self.get_platform_display()})"
+
+
+class Category(models.Model):
+    """What a group is for, decided by ordered patterns; says whether the full team is required."""
+
+    key = models.CharField(
+        max_length=50,
+        unique=True,
+        validators=[valid_key],
+        help_text="Short and stable: policy files and reports refer to it.",
+    )
+    name = models.CharField(max_length=100)
+    position = models.PositiveIntegerField(default=0, help_text="Categories are tried in this order.")
+    full_team = models.BooleanField(
+        default=True, help_text="Off: nobody is reported missing from such groups."
+    )
+    default = models.BooleanField(default=False, help_text="Taken when no pattern of any category matches.")
+    patterns = models.JSONField(
+        default=list, blank=True, help_text="Parts of a group's name, one a line; case does not matter."
+    )
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering: ClassVar = ["position", "name", "id"]
+        verbose_name_plural = "categories"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["default"],
+                condition=models.Q(default=True),
+                name="one_default_category",
+                violation_error_message="Another category is the default already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if not isinstance(self.patterns, list) or not all(
+            isinstance(p, str) and p.strip() for p in self.patterns
+        ):
+            raise ValidationError({"patterns": "A list of non-empty texts."})
+
+
+class Group(models.Model):
+    """A Slack channel or a Telegram group, as last seen; keyed by platform and id, never by name."""
+
+    platform = models.CharField(max_length=10, choices=choices(Platform))
+    external_id = models.CharField("platform id", max_length=32)
+    name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=12, choices=choices(GroupKind))
+    category = models.ForeignKey(
+        Category, on_delete=models.SET_NULL, null=True, blank=True, related_name="groups"
+    )
+    category_pinned = models.BooleanField(
+        default=False, help_text="Keep this category whatever the name says."
+    )
+    privacy = models.CharField(max_length=8, choices=choices(Privacy))
+    history_visibility = models.CharField(max_length=8, choices=choices(History), default=History.UNKNOWN)
+    history_read_at = models.DateTimeField(null=True, blank=True)
+    members_hidden = models.BooleanField(
+        default=False, help_text="Telegram hides the member list from non-admins."
+    )
+    admin_status = models.CharField(max_length=20, choices=choices(AdminStatus), default=AdminStatus.UNKNOWN)
+    total_members = models.PositiveIntegerField(null=True, blank=True)
+    archived = models.BooleanField(default=False)
+    shared_externally = models.BooleanField(default=False)
+    in_scope = models.BooleanField(default=False)
+    visible = models.BooleanField(default=True, help_text="Whether the last audit that looked could see it.")
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    history = HistoricalRecords(
+        excluded_fields=["total_members", "last_seen_at", "history_read_at", "admin_status", "visible"]
+    )
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["platform", "external_id"], name="group_once_per_platform"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["in_scope", "platform", "name"], name="group_scope_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MembershipRule(models.Model):
+    """On a platform (optionally only in a category) a team or an employee is required or optional."""
+
+    platform = models.CharField(max_length=10, choices=choices(Platform))
+    category = models.ForeignKey(
+        Category,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="rules",
+        help_text="Empty: every category.",
+    )
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, null=True, blank=True, related_name="rules")
+    employee = models.ForeignKey(
+        Employee, on_delete=models.CASCADE, null=True, blank=True, related_name="rules"
+    )
+    level = models.CharField(max_length=10, choices=choices(Level), default=Level.REQUIRED)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering: ClassVar = ["platform", "id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(team__isnull=True) ^ models.Q(employee__isnull=True),
+                name="rule_team_or_employee",
+                violation_error_message="Choose either a team or an employee.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        where = self.get_platform_display() + (f", {self.category}" if self.category_id else "")
+        return f"{self.team or self.employee} {self.level} on {where}"
+
+
+class ScopeLine(models.Model):
+    """Which groups are audited: include and exclude patterns, or "shared with" an employee."""
+
+    platform = models.CharField(max_length=10, choices=choices(Platform))
+    kind = models.CharField(max_length=12, choices=choices(ScopeKind), default=ScopeKind.INCLUDE)
+    match = models.CharField(max_length=10, choices=choices(Match), default=Match.CONTAINS)
+    pattern = models.CharField(max_length=255, blank=True)
+    employee = models.ForeignKey(
+        Employee, on_delete=models.CASCADE, null=True, blank=True, related_name="scope_lines"
+    )
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering: ClassVar = ["platform", "id"]
+
+    def __str__(self) -> str:
+        what = (
+            f"shared with {self.employee}"
+            if self.kind == ScopeKind.SHARED_WITH
+            else f"{self.kind} “{self.pattern}”"
+        )
+        return f"{self.get_platform_display()}: {what}"
+
+    def clean(self) -> None:
+        if self.kind == ScopeKind.SHARED_WITH:
+            if self.employee_id is None:
+                raise ValidationError({"employee": "Say with whom the group must be shared."})
+        elif not self.pattern.strip():
+            raise ValidationError({"pattern": "Say which part of the name to look for."})
+        if self.match == Match.REGEX and (problem := regex_problem(self.pattern)):
+            raise ValidationError({"pattern": f"Not a regular expression: {problem}."})
+
+
+class NamingRule(models.Model):
+    """A deprecated part of a group's name and what should stand there instead."""
+
+    pattern = models.CharField(max_length=100, unique=True)
+    replacement = models.CharField(max_length=100)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.pattern} → {self.replacement}"
+
+
+class Exclusion(models.Model):
+    """An accepted exception: a person, or a kind of finding, in one group; with a reason and an end."""
+
+    platform = models.CharField(max_length=10, choices=choices(Platform))
+    group_external_id = models.CharField(
+        "group id", max_length=32, help_text="The platform's id of the group."
+    )
+    employee = models.ForeignKey(
+        Employee, on_delete=models.CASCADE, null=True, blank=True, related_name="exclusions"
+    )
+    kind = models.CharField(
+        max_length=30,
+        choices=choices(FindingKind),
+        blank=True,
+        help_text="Empty: everything about this person.",
+    )
+    reason = models.TextField()
+    expires = models.DateField(
+        null=True, blank=True, help_text="Last day on which it holds (UTC). Empty: no end."
+    )
+    granted_by = models.CharField(max_length=150, blank=True, editable=False)
+    granted_at = models.DateTimeField(auto_now_add=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering: ClassVar = ["platform", "group_external_id", "id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(employee__isnull=False) | ~models.Q(kind=""),
+                name="exclusion_person_or_kind",
+                violation_error_message="Choose a person, a kind of finding, or both.",
+            ),
+            models.UniqueConstraint(
+                fields=["platform", "group_external_id", "employee", "kind"],
+                name="exclusion_person_once",
+                condition=models.Q(employee__isnull=False),
+                violation_error_message="This exclusion exists already.",
+            ),
+            models.UniqueConstraint(
+                fields=["platform", "group_external_id", "kind"],
+                name="exclusion_kind_once",
+                condition=models.Q(employee__isnull=True),
+                violation_error_message="This exclusion exists already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.employee or self.get_kind_display()} in {self.group_external_id}"

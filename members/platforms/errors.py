@@ -1,0 +1,39 @@
+"""The small family of errors an adapter raises; nothing else leaves it.
+
+Every error carries one line for a person (`str(error)`), and a stable `code` for tests,
+outcomes and logs.
+"""
+
+from __future__ import annotations
+
+
+class PlatformError(Exception):
+    """Something a platform, or the way to it, refused. `code` is the platform's own word."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Refused(PlatformError):
+    """Permanent for this call: repeating it unchanged cannot help (a missing group, a bad answer)."""
+
+
+class Gone(Refused):
+    """The group or person does not exist for this account (any more): left, deleted, or hidden from it."""
+
+
+class TryLater(PlatformError):
+    """Temporary: the same call may succeed in `seconds` (a rate limit, a server that is down)."""
+
+    def __init__(self, message: str, *, code: str, seconds: float) -> None:
+        super().__init__(message, code=code)
+        self.seconds = seconds
+
+
+class AccountTrouble(PlatformError):
+    """The account behind the connection cannot go on: signed out, token revoked, scope missing, flooded."""
+
+
+class NotConfigured(AccountTrouble):
+    """There is no account: a setting is missing or nobody has signed in yet."""

@@ -1,0 +1,302 @@
+"""The read side of Telegram: `PlatformReader` over MTProto, with the eyes of one signed-in person."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self
+
+from telethon import utils
+from telethon.tl import functions
+from telethon.tl import types as tl
+
+from members.platforms.base import CallMeter
+from members.platforms.errors import AccountTrouble, PlatformError, Refused
+from members.platforms.telegram_addresses import AccessHashes, AddressBook
+from members.platforms.telegram_client import ServerAddress, TelegramConfig, parse_server
+from members.platforms.telegram_errors import CURSOR_LOOP, MEMBERS_HIDDEN, NOT_APPLICABLE
+from members.platforms.telegram_parse import (
+    parse_account,
+    parse_details,
+    parse_groups,
+    present_user_id,
+)
+from members.platforms.telegram_people import MEMBERS_A_PAGE, PeopleSearch
+from members.platforms.telegram_transport import TelegramTransport
+from members.platforms.types import (
+    Account,
+    GroupDetails,
+    GroupKind,
+    MembersPage,
+    Platform,
+    PlatformGroup,
+    PlatformUser,
+    Wanted,
+)
+
+__all__ = ["AccessHashes", "ServerAddress", "TelegramConfig", "TelegramReader", "parse_server"]
+
+DIALOGS_A_PAGE = 100
+COMMON_CHATS_A_PAGE = 100
+
+_PEERS = (tl.User, tl.Chat, tl.ChatForbidden, tl.Channel, tl.ChannelForbidden)
+
+
+class TelegramReader:
+    """Reads Telegram as one signed-in person. Use it in an `async with` block, once.
+
+    Entering connects and asks who we are. Calls may overlap: at most `concurrency` requests
+    are under way at a time. `known_hashes` are those of earlier connections, by the id of the
+    account that they belong to; `learned_hashes()` are worth keeping for the next one.
+    """
+
+    platform: Platform = Platform.TELEGRAM
+
+    def __init__(
+        self,
+        config: TelegramConfig,
+        *,
+        meter: CallMeter | None = None,
+        known_hashes: Mapping[int, AccessHashes] | None = None,
+        concurrency: int = 8,
+    ) -> None:
+        self.meter = meter or CallMeter()
+        self.lookup_failures: Mapping[str, PlatformError] = {}
+        self._transport = TelegramTransport(config, meter=self.meter, concurrency=concurrency)
+        self._known_hashes = known_hashes or {}
+        self._account: Account | None = None
+        self._book = AddressBook(own_id=0)
+        self._groups: dict[str, PlatformGroup] = {}
+        self._listed: list[PlatformGroup] | None = None
+        self._found: set[int] = set()
+
+    async def __aenter__(self) -> Self:
+        await self._transport.__aenter__()
+        try:
+            await self._identify()
+        except BaseException:
+            await self._transport.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._transport.__aexit__(kind, error, trace)
+
+    @property
+    def account_id(self) -> int | None:
+        """The id of the account; None until we have connected."""
+        return int(self._account.id) if self._account else None
+
+    async def account(self) -> Account:
+        """The account, as it was when we connected."""
+        if self._account is None:
+            raise RuntimeError("TelegramReader is used outside its 'async with' block")
+        return self._account
+
+    async def groups(self) -> AsyncGenerator[Sequence[PlatformGroup], None]:
+        """messages.getDialogs: every group that we are in, archived dialogs included.
+
+        Basic groups that became supergroups come along, as `superseded_by`.
+        """
+        listed: dict[str, PlatformGroup] = {}
+        async with aclosing(self._dialogs()) as pages:
+            async for chats in pages:
+                page = [group for group in parse_groups(chats) if group.id not in listed]
+                listed |= {group.id: group for group in page}
+                self._groups |= listed
+                yield page
+        self._listed = list(listed.values())
+
+    async def users(self, wanted: Sequence[Wanted]) -> Sequence[PlatformUser]:
+        """The people behind ids and usernames; see `telegram_people` for the ways and their order.
+
+        Whoever a wanted username leads to is returned, even when the wanted id says that it is
+        somebody else now. E-mail leads to nobody on Telegram. A person whose lookup was refused
+        or limited is in `lookup_failures`, by key, and the others are found all the same.
+        """
+        search = PeopleSearch(self._call, self._book, list(self._groups.values()))
+        await search.run(wanted)
+        self.lookup_failures = search.failures
+        self._found |= search.found.keys()
+        return list(search.found.values())
+
+    async def groups_of(self, user: PlatformUser) -> AsyncGenerator[Sequence[PlatformGroup], None]:
+        """messages.getCommonChats: the groups that we share with `user`; for ourselves, all of ours."""
+        pages = self._own_groups() if user.id == (await self.account()).id else self._common_groups(user)
+        async with aclosing(pages):
+            async for page in pages:
+                yield [group for group in page if group.superseded_by is None]
+
+    async def is_member(self, group: PlatformGroup, user: PlatformUser) -> bool:
+        """channels.getParticipant; for a basic group its member list."""
+        if group.kind is GroupKind.BASIC:
+            return user.id in (await self._basic_members(group)).ids
+        request = functions.channels.GetParticipantRequest(
+            channel=self._book.input_channel(int(group.id)), participant=self._book.input_user(int(user.id))
+        )
+        try:
+            answer = await self._call(request)
+        except Refused as error:
+            if error.code == "USER_NOT_PARTICIPANT":
+                return False
+            raise
+        return present_user_id(answer.participant) is not None
+
+    async def members(self, group: PlatformGroup) -> AsyncGenerator[MembersPage, None]:
+        """channels.getParticipants; for a basic group messages.getFullChat.
+
+        Telegram may show fewer than `expected`: compare. Raises Refused where members are hidden.
+        """
+        if group.kind is GroupKind.BASIC:
+            yield await self._basic_members(group)
+            return
+        channel = self._book.input_channel(int(group.id))
+        seen: set[int] = set()
+        offset = 0
+        while True:
+            answer = await self._transport.call(  # not self._call: nobody writes to all of these people
+                functions.channels.GetParticipantsRequest(
+                    channel, tl.ChannelParticipantsRecent(), offset=offset, limit=MEMBERS_A_PAGE, hash=0
+                )
+            )
+            lines = getattr(answer, "participants", ())
+            if not lines:
+                return
+            page = {number for line in lines if (number := present_user_id(line)) is not None}
+            yield MembersPage(frozenset(map(str, page - seen)), expected=answer.count)
+            offset += len(lines)
+            if offset >= answer.count:
+                return
+            if page and page <= seen:
+                raise _cursor_loop("the member list")
+            seen |= page
+
+    async def details(self, group: PlatformGroup) -> GroupDetails:
+        """channels.getFullChannel. Raises Refused for a basic group: it hides no history."""
+        if group.kind is GroupKind.BASIC:
+            raise Refused("A basic Telegram group has no such settings", code=NOT_APPLICABLE)
+        channel = self._book.input_channel(int(group.id))
+        answer = await self._call(functions.channels.GetFullChannelRequest(channel))
+        return parse_details(answer.full_chat)
+
+    def learned_hashes(self) -> AccessHashes:
+        """The access hashes of the people found, and of our supergroups."""
+        channels = (int(group.id) for group in self._groups.values() if group.kind is GroupKind.SUPERGROUP)
+        return self._book.hashes_of(self._found, channels)
+
+    async def _identify(self) -> None:
+        users = await self._transport.call(functions.users.GetUsersRequest([tl.InputUserSelf()]))
+        if not users or not isinstance(users[0], tl.User):
+            raise AccountTrouble("The Telegram account is signed out: sign in again", code="signed_out")
+        self._account = parse_account(users[0])
+        self._book = AddressBook(users[0].id, self._known_hashes.get(users[0].id))
+
+    async def _call(self, request: Any) -> Any:
+        answer = await self._transport.call(request)
+        self._book.learn(answer)
+        return answer
+
+    async def _dialogs(self) -> AsyncGenerator[Sequence[Any], None]:
+        """The chats that we have a dialog with, page by page; not those that messages merely mention."""
+        request = _dialogs_request()
+        seen: set[int] = set()
+        while True:
+            answer = await self._call(request)
+            dialogs = [line for line in getattr(answer, "dialogs", ()) if isinstance(line, tl.Dialog)]
+            if not dialogs:
+                return
+            peers = dict.fromkeys(utils.get_peer_id(dialog.peer) for dialog in dialogs)
+            if peers.keys() <= seen:
+                raise _cursor_loop("the list of dialogs")
+            known = _by_peer_id(answer.chats)
+            yield [known[peer] for peer in peers if peer in known and peer not in seen]
+            seen |= peers.keys()
+            if len(seen) >= getattr(answer, "count", 0):  # only a slice tells how many there are in all
+                return
+            request = _dialogs_after(answer, dialogs)
+
+    async def _own_groups(self) -> AsyncGenerator[Sequence[PlatformGroup], None]:
+        if self._listed is not None:
+            yield self._listed
+            return
+        async with aclosing(self.groups()) as pages:
+            async for page in pages:
+                yield page
+
+    async def _common_groups(self, user: PlatformUser) -> AsyncGenerator[Sequence[PlatformGroup], None]:
+        """`max_id` is the id of the last chat of the previous page, which need not be the smallest."""
+        person = self._book.input_user(int(user.id))
+        seen: set[int] = set()
+        max_id = 0
+        while True:
+            answer = await self._call(
+                functions.messages.GetCommonChatsRequest(person, max_id, COMMON_CHATS_A_PAGE)
+            )
+            ids = {chat.id for chat in answer.chats}
+            if not ids:
+                return
+            if ids <= seen:
+                raise _cursor_loop("the groups in common")
+            page = parse_groups(chat for chat in answer.chats if chat.id not in seen)
+            self._groups |= {group.id: group for group in page}
+            yield page
+            seen |= ids
+            if isinstance(answer, tl.messages.ChatsSlice):
+                complete = len(seen) >= answer.count
+            else:
+                complete = len(answer.chats) < COMMON_CHATS_A_PAGE
+            if complete:
+                return
+            max_id = answer.chats[-1].id
+
+    async def _basic_members(self, group: PlatformGroup) -> MembersPage:
+        answer = await self._call(functions.messages.GetFullChatRequest(int(group.id)))
+        lines = getattr(answer.full_chat.participants, "participants", None)
+        if lines is None:  # ChatParticipantsForbidden
+            raise Refused("Telegram hides this group's members from the account", code=MEMBERS_HIDDEN)
+        numbers = {number for line in lines if (number := present_user_id(line)) is not None}
+        return MembersPage(frozenset(map(str, numbers)), expected=len(lines))
+
+
+def _dialogs_after(answer: Any, dialogs: Sequence[tl.Dialog]) -> functions.messages.GetDialogsRequest:
+    """The request that goes on after `dialogs`: with all that is older than the last dated one of them.
+
+    Paging: https://core.telegram.org/api/offsets. Pinned dialogs open the first page, out of
+    order, and would open every other page too.
+    """
+    peers = _by_peer_id([*answer.users, *answer.chats])
+    dates = {_message_key(message.peer_id, message.id): message.date for message in answer.messages}
+    known = [dialog for dialog in dialogs if utils.get_peer_id(dialog.peer) in peers]
+    dated = [dialog for dialog in known if dates.get(_message_key(dialog.peer, dialog.top_message))]
+    if not known:
+        raise _cursor_loop("the list of dialogs")
+    last = (dated or known)[-1]
+    return _dialogs_request(
+        offset_date=dates.get(_message_key(last.peer, last.top_message)),
+        offset_id=last.top_message,
+        offset_peer=utils.get_input_peer(peers[utils.get_peer_id(last.peer)], check_hash=False),
+        exclude_pinned=True,
+    )
+
+
+def _dialogs_request(**offset: Any) -> functions.messages.GetDialogsRequest:
+    start = {"offset_date": None, "offset_id": 0, "offset_peer": tl.InputPeerEmpty()}
+    return functions.messages.GetDialogsRequest(limit=DIALOGS_A_PAGE, hash=0, **(start | offset))
+
+
+def _by_peer_id(peers: Sequence[Any]) -> dict[int, Any]:
+    return {
+        utils.get_peer_id(peer): peer for peer in peers if not isinstance(peer, tl.UserEmpty | tl.ChatEmpty)
+    }
+
+
+def _message_key(peer: Any, message_id: int) -> tuple[int | None, int]:
+    """Only supergroups and channels number their messages on their own; the others share one count."""
+    return getattr(peer, "channel_id", None), message_id
+
+
+def _cursor_loop(what: str) -> Refused:
+    return Refused(f"Telegram pages in a circle: {what} could not be read to its end", code=CURSOR_LOOP)

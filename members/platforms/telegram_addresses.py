@@ -1,0 +1,76 @@
+"""Access hashes: what an account needs, besides an id, to speak of a user or a supergroup.
+
+Telegram tells them with every answer that mentions the peer; they differ from account to account,
+and a saved session holds none. https://core.telegram.org/api/peers#access-hash
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from telethon.tl import types as tl
+
+from members.platforms.errors import Refused
+from members.platforms.telegram_errors import NO_ACCESS_HASH
+
+
+@dataclass(frozen=True, slots=True)
+class AccessHashes:
+    """Access hashes of one account, by bare id: what is kept from one connection to the next."""
+
+    users: Mapping[int, int] = field(default_factory=dict)
+    channels: Mapping[int, int] = field(default_factory=dict)
+
+
+class AddressBook:
+    """The access hashes that one connection knows: `known` before it, and what the answers tell."""
+
+    def __init__(self, own_id: int, known: AccessHashes | None = None) -> None:
+        self._own_id = own_id
+        self._users = dict(known.users) if known else {}
+        self._channels = dict(known.channels) if known else {}
+
+    def learn(self, answer: Any) -> None:
+        """Keep the access hashes in an answer.
+
+        Those of `min` objects are worthless elsewhere: https://core.telegram.org/api/min
+        """
+        for user in getattr(answer, "users", ()):
+            if isinstance(user, tl.User) and user.access_hash is not None and not user.min:
+                self._users[user.id] = user.access_hash
+        for chat in getattr(answer, "chats", ()):
+            if isinstance(chat, tl.Channel) and chat.access_hash is not None and not chat.min:
+                self._channels[chat.id] = chat.access_hash
+
+    def knows_user(self, user_id: int) -> bool:
+        return user_id == self._own_id or user_id in self._users
+
+    def forget_user(self, user_id: int) -> None:
+        self._users.pop(user_id, None)
+
+    def input_user(self, user_id: int) -> tl.InputUser | tl.InputUserSelf:
+        """How to speak of a user. Raises Refused when nothing has told their access hash."""
+        if user_id == self._own_id:
+            return tl.InputUserSelf()
+        return tl.InputUser(user_id, _hash(self._users, user_id, "person"))
+
+    def input_channel(self, channel_id: int) -> tl.InputChannel:
+        """How to speak of a supergroup. Raises Refused when nothing has told its access hash."""
+        return tl.InputChannel(channel_id, _hash(self._channels, channel_id, "group"))
+
+    def hashes_of(self, users: Iterable[int], channels: Iterable[int]) -> AccessHashes:
+        return AccessHashes(
+            users={user: self._users[user] for user in users if user in self._users},
+            channels={channel: self._channels[channel] for channel in channels if channel in self._channels},
+        )
+
+
+def _hash(hashes: Mapping[int, int], peer_id: int, what: str) -> int:
+    if peer_id not in hashes:
+        raise Refused(
+            f"Telegram {what} {peer_id} is known by number only: no answer has told the way there yet",
+            code=NO_ACCESS_HASH,
+        )
+    return hashes[peer_id]

@@ -1,0 +1,130 @@
+"""From settings to a Telethon client: which account, which server, how patient on the wire."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+import rsa
+from telethon import TelegramClient
+from telethon.crypto.rsa import add_key
+from telethon.sessions import MemorySession, StringSession
+
+from members.platforms.errors import NotConfigured
+
+# Telethon logs what our own errors already say, and in its finer levels whole answers.
+_log = logging.getLogger(f"{__name__}.telethon")
+_log.setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """One MTProto server: the number of its data centre, and where it listens."""
+
+    dc: int
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramConfig:
+    """One signed-in account, and the server it lives on (None: Telegram's own)."""
+
+    api_id: int
+    api_hash: str = field(repr=False)
+    session: str = field(repr=False)
+    """A Telethon StringSession. It *is* the account: never log it, never pass it as a task argument."""
+    server: ServerAddress | None = None
+    server_key_pem: str | None = field(default=None, repr=False)
+    """The server's public RSA key (PKCS#1 PEM), when it is not one of Telegram's."""
+    connect_timeout: float = 10.0
+    """Seconds for connecting and greeting, all attempts together."""
+    call_timeout: float = 20.0
+    """Seconds for one request and its answer."""
+    attempts: int = 4
+    """How often one call is sent before a limit, an outage or a cut line is reported."""
+
+
+def parse_server(text: str) -> ServerAddress:
+    """The address in `dc:host:port`, such as 2:127.0.0.1:443 or 2:[::1]:443. Raises NotConfigured."""
+    dc, _, rest = text.strip().partition(":")
+    host, _, port = rest.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if _is_number(dc) and host and _is_number(port) and 0 < int(port) < 65536:
+        return ServerAddress(int(dc), host, int(port))
+    raise NotConfigured(
+        f"TELEGRAM_SERVER must look like 2:127.0.0.1:443 (data centre, host, port), not {text!r}",
+        code="TELEGRAM_SERVER",
+    )
+
+
+def make_client(config: TelegramConfig) -> TelegramClient:
+    """A client for one asyncio loop, not connected yet. Raises NotConfigured for an unusable setting.
+
+    Waiting and repeating are left to the caller: it has to count them, show them and end them.
+    """
+    session = _session(config)
+    if config.server_key_pem is not None:
+        _trust(config.server_key_pem)
+    return TelegramClient(
+        session,
+        config.api_id,
+        config.api_hash,
+        use_ipv6=":" in session.server_address,  # otherwise Telethon goes to Telegram's own IPv4 address
+        timeout=config.connect_timeout,
+        connection_retries=2,
+        retry_delay=0.5,
+        auto_reconnect=False,
+        request_retries=0,
+        raise_last_call_error=True,
+        flood_sleep_threshold=0,
+        receive_updates=False,
+        base_logger=_log,
+    )
+
+
+class _Session(MemorySession):
+    """A saved key and a server address, and nothing learnt.
+
+    Telethon keeps every user and chat that it sees, which costs seconds and hundreds of
+    megabytes on long member lists. Access hashes are kept by the AddressBook instead.
+    """
+
+    def process_entities(self, tlo: Any) -> None:
+        pass
+
+
+def _session(config: TelegramConfig) -> _Session:
+    try:
+        saved = StringSession(config.session.strip())
+    except (ValueError, struct.error):
+        raise NotConfigured(
+            "TELEGRAM_SESSION is not a Telethon StringSession: sign in again, or copy it whole",
+            code="TELEGRAM_SESSION",
+        ) from None
+    if saved.auth_key is None:
+        raise NotConfigured("Nobody is signed in to Telegram: sign in first", code="TELEGRAM_SESSION")
+    session = _Session()
+    if config.server is None:
+        session.set_dc(saved.dc_id, saved.server_address, saved.port)
+    else:
+        session.set_dc(config.server.dc, config.server.host, config.server.port)
+    session.auth_key = saved.auth_key
+    return session
+
+
+def _trust(pem: str) -> None:
+    try:
+        rsa.PublicKey.load_pkcs1(pem.encode())
+        add_key(pem, old=False)
+    except Exception:  # the parser below (pyasn1) raises errors of its own, and any of the built-in ones
+        raise NotConfigured(
+            'TELEGRAM_SERVER_KEY is not a public key in PKCS#1 PEM form ("BEGIN RSA PUBLIC KEY")',
+            code="TELEGRAM_SERVER_KEY",
+        ) from None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()

@@ -1,0 +1,138 @@
+"""Telegram's objects as our dataclasses. Pure: no network.
+
+Field meanings: core.telegram.org/constructor/{user,chat,channel,channelFull}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from telethon.tl import types as tl
+
+from members.platforms.types import (
+    Account,
+    AdminStatus,
+    GroupDetails,
+    GroupKind,
+    History,
+    Platform,
+    PlatformGroup,
+    PlatformUser,
+    Privacy,
+)
+
+
+def parse_account(user: tl.User) -> Account:
+    person = parse_user(user)
+    return Account(Platform.TELEGRAM, id=person.id, username=person.username, name=person.name)
+
+
+def parse_user(user: tl.User) -> PlatformUser:
+    """A complete user; not one in `min` form, whose fields may be missing."""
+    return PlatformUser(
+        platform=Platform.TELEGRAM,
+        id=str(user.id),
+        usernames=tuple(_active_usernames(user)),
+        name=" ".join(part for part in (user.first_name, user.last_name) if part),
+        active=not user.deleted,
+        is_bot=bool(user.bot),
+    )
+
+
+def parse_group(chat: Any) -> PlatformGroup | None:
+    """The basic group or supergroup that `chat` is and that we are in; None for everything else.
+
+    Everything else: broadcast channels, their direct messages (monoforums), communities, and
+    groups that we left or were removed from. A basic group that became a supergroup lives on
+    as a dialog with nothing to do in it: it is `superseded_by` the supergroup.
+    """
+    match chat:
+        case tl.Channel() if (chat.megagroup or chat.gigagroup) and not (
+            chat.left or chat.min or chat.monoforum
+        ):
+            return _supergroup(chat)
+        case tl.Chat() if chat.migrated_to or not (chat.left or chat.deactivated):
+            return _basic_group(chat)
+    return None
+
+
+def parse_groups(chats: Iterable[Any]) -> list[PlatformGroup]:
+    return [group for chat in chats if (group := parse_group(chat)) is not None]
+
+
+def parse_details(full: tl.ChannelFull) -> GroupDetails:
+    migrated_from = full.migrated_from_chat_id
+    return GroupDetails(
+        history=History.HIDDEN if full.hidden_prehistory else History.VISIBLE,
+        members_hidden=bool(full.participants_hidden),
+        total_members=full.participants_count or None,
+        migrated_from=str(migrated_from) if migrated_from else None,
+    )
+
+
+def present_user_id(participant: Any) -> int | None:
+    """The id of the user whom a line of a member list says to be in the group; None when it says not.
+
+    A ChannelParticipantBanned who did not leave is restricted, and still there.
+    """
+    match participant:
+        case tl.ChannelParticipantLeft():
+            return None
+        case tl.ChannelParticipantBanned():
+            is_user = isinstance(participant.peer, tl.PeerUser)
+            return participant.peer.user_id if is_user and not participant.left else None
+    user_id: int | None = getattr(participant, "user_id", None)
+    return user_id
+
+
+def _supergroup(channel: tl.Channel) -> PlatformGroup:
+    return PlatformGroup(
+        platform=Platform.TELEGRAM,
+        id=str(channel.id),
+        name=channel.title,
+        kind=GroupKind.SUPERGROUP,
+        privacy=Privacy.PUBLIC if any(_active_usernames(channel)) else Privacy.PRIVATE,
+        admin_status=_admin_status(channel),
+        history=History.UNKNOWN,
+        total_members=channel.participants_count or None,
+        # No created_at: a channel's `date` is the day on which we joined it.
+    )
+
+
+def _basic_group(chat: tl.Chat) -> PlatformGroup:
+    return PlatformGroup(
+        platform=Platform.TELEGRAM,
+        id=str(chat.id),
+        name=chat.title,
+        kind=GroupKind.BASIC,
+        privacy=Privacy.PRIVATE,
+        admin_status=_admin_status(chat),
+        history=History.NOT_APPLICABLE,
+        total_members=chat.participants_count or None,
+        created_at=chat.date,
+        superseded_by=_superseded_by(chat),
+    )
+
+
+def _superseded_by(chat: tl.Chat) -> str | None:
+    channel_id = getattr(chat.migrated_to, "channel_id", None)
+    return str(channel_id) if channel_id else None
+
+
+def _admin_status(chat: tl.Channel | tl.Chat) -> AdminStatus:
+    if chat.creator:
+        return AdminStatus.OWNER
+    if chat.admin_rights is None:
+        return AdminStatus.MEMBER
+    return AdminStatus.ADMIN_CAN_RENAME if chat.admin_rights.change_info else AdminStatus.ADMIN
+
+
+def _active_usernames(peer: tl.User | tl.Channel) -> Iterator[str]:
+    """The main username first. `usernames` is set instead of `username` where somebody collects them."""
+    seen: set[str] = set()
+    extra = (entry.username for entry in peer.usernames or () if entry.active)
+    for username in (peer.username, *extra):
+        if username and username.casefold() not in seen:
+            seen.add(username.casefold())
+            yield username

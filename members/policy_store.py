@@ -1,0 +1,123 @@
+"""The policy as the database holds it, as plain data."""
+
+from __future__ import annotations
+
+from django.db.models import Prefetch
+
+from members import policy
+from members.models import Category, Employee, Exclusion, MembershipRule, NamingRule, ScopeLine, Team
+from members.platforms.types import Platform
+from members.policy import EmployeeStatus, FindingKind, Level, Match, ScopeKind
+from members.policy_file import EmployeeEntry, KnownKeys, PolicyFile, TeamEntry
+
+
+def read() -> PolicyFile:
+    """The whole policy as a file would say it, in a constant number of queries.
+
+    Everything comes in the order in which it was entered, categories in the order of their trial.
+    """
+    employees = Employee.objects.order_by("pk").prefetch_related(
+        Prefetch("teams", queryset=Team.objects.order_by("pk"))
+    )
+    return PolicyFile(
+        employees=tuple(employee_entry(row) for row in employees),
+        teams=tuple(TeamEntry(row.key, row.name) for row in Team.objects.order_by("pk")),
+        categories=tuple(category_value(row) for row in Category.objects.all()),
+        rules=tuple(value for _, value in rules()),
+        scope=tuple(value for _, value in scope_lines()),
+        naming=tuple(value for _, value in naming_rules()),
+        exclusions=tuple(value for _, value in exclusions()),
+    )
+
+
+def known_keys() -> KnownKeys:
+    """What a policy file may refer to without defining it."""
+    return KnownKeys(
+        employees=frozenset(Employee.objects.values_list("key", flat=True)),
+        teams=frozenset(Team.objects.values_list("key", flat=True)),
+        categories=frozenset(Category.objects.values_list("key", flat=True)),
+    )
+
+
+def employee_entry(row: Employee) -> EmployeeEntry:
+    return EmployeeEntry(
+        key=row.key,
+        name=row.name,
+        title=row.title,
+        teams=tuple(team.key for team in row.teams.all()),
+        status=EmployeeStatus(row.status),
+        slack_user_id=row.slack_user_id,
+        slack_username=row.slack_username or None,
+        telegram_user_id=row.telegram_user_id,
+        telegram_username=row.telegram_username or None,
+        email=row.email or None,
+    )
+
+
+def category_value(row: Category) -> policy.Category:
+    return policy.Category(row.key, row.name, row.full_team, row.default, tuple(row.patterns))
+
+
+def rules() -> list[tuple[MembershipRule, policy.Rule]]:
+    """Every rule, as row and as value."""
+    rows = MembershipRule.objects.order_by("pk").select_related("category", "team", "employee")
+    return [
+        (
+            row,
+            policy.Rule(
+                platform=Platform(row.platform),
+                level=Level(row.level),
+                category=_key(row.category),
+                team=_key(row.team),
+                employee=_key(row.employee),
+            ),
+        )
+        for row in rows
+    ]
+
+
+def scope_lines() -> list[tuple[ScopeLine, policy.ScopeLine]]:
+    """Every scope line, as row and as value."""
+    rows = ScopeLine.objects.order_by("pk").select_related("employee")
+    return [
+        (
+            row,
+            policy.ScopeLine(
+                platform=Platform(row.platform),
+                kind=ScopeKind(row.kind),
+                match=Match(row.match),
+                pattern=row.pattern,
+                employee=_key(row.employee),
+            ),
+        )
+        for row in rows
+    ]
+
+
+def naming_rules() -> list[tuple[NamingRule, policy.Naming]]:
+    """Every naming rule, as row and as value."""
+    rows = NamingRule.objects.order_by("pk")
+    return [(row, policy.Naming(row.pattern, row.replacement)) for row in rows]
+
+
+def exclusions() -> list[tuple[Exclusion, policy.Exclusion]]:
+    """Every exclusion, expired ones too, as row and as value."""
+    rows = Exclusion.objects.order_by("pk").select_related("employee")
+    return [
+        (
+            row,
+            policy.Exclusion(
+                platform=Platform(row.platform),
+                group_id=row.group_external_id,
+                employee=_key(row.employee),
+                kind=FindingKind(row.kind) if row.kind else None,
+                reason=row.reason,
+                expires=row.expires,
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _key(row: Category | Team | Employee | None) -> str | None:
+    return None if row is None else row.key

@@ -1,0 +1,172 @@
+"""What the floors above do with people and groups: read the policy, keep what was learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.db.models import QuerySet
+from simple_history.utils import bulk_update_with_history
+
+from members import policy_store
+from members.models import Employee, EmployeeHandle, Group
+from members.platforms.types import Platform, PlatformUser
+from members.policy import Handle, Person, Policy
+from members.policy_file import EmployeeEntry
+
+
+def load_policy() -> Policy:
+    """The policy as stored, in a constant number of queries; people in the order of their entry."""
+    stored = policy_store.read()
+    pinned = Group.objects.filter(category_pinned=True, category__isnull=False)
+    return Policy(
+        people=tuple(_person(entry) for entry in stored.employees or ()),
+        categories=stored.categories or (),
+        rules=stored.rules or (),
+        scope=stored.scope or (),
+        naming=stored.naming or (),
+        exclusions=stored.exclusions or (),
+        pinned_categories={
+            (Platform(platform), group_id): category
+            for platform, group_id, category in pinned.values_list("platform", "external_id", "category__key")
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySeen:
+    """An employee's account, as an audit found it."""
+
+    key: str
+    user: PlatformUser
+    changed_from: str | None = None
+    """The username we had, when the user has it no more (see `members.identity.Resolved`)."""
+
+
+@transaction.atomic
+def record_identities(*, seen: Iterable[IdentitySeen], at: datetime) -> tuple[str, ...]:
+    """Keep the ids, usernames and former usernames that an audit learnt; `at` is when it looked.
+
+    What staff edited meanwhile wins: an account that does not answer to what is stored any more
+    is skipped, as is an id that belongs to another employee by now. Returns the keys of the
+    employees that changed.
+    """
+    rows = {row.key: row for row in Employee.objects.select_for_update()}
+    owners = {
+        (platform, str(held)): row.key
+        for row in rows.values()
+        for platform in Platform
+        if (held := getattr(row, f"{platform}_user_id")) is not None
+    }
+    usernames = _Usernames()
+    changed: dict[str, Any] = {}  # any: simple-history reads the reason from an attribute
+    for sight in seen:
+        row = rows.get(sight.key)
+        owner = owners.setdefault((sight.user.platform, sight.user.id), sight.key)
+        if row is None or owner != sight.key or not _still_meant(row, sight):
+            continue
+        if sight.changed_from:
+            usernames.former(row, sight.user.platform, sight.changed_from)
+        for username in sight.user.usernames:
+            usernames.current(row, sight.user.platform, username, at)
+        if _learn(row, sight):
+            changed[row.key] = row
+    for row in changed.values():
+        row._change_reason = "learnt by an audit"
+        row.save()
+    usernames.save()
+    return tuple(changed)
+
+
+@transaction.atomic
+def pin_categories(*, groups: QuerySet[Group], by: AbstractBaseUser) -> int:
+    """Keep the groups' present categories whatever their names say. Returns how many were not pinned yet."""
+    rows = list(groups.filter(category_pinned=False, category__isnull=False))
+    return _set_pinned(rows, pinned=True, by=by)
+
+
+@transaction.atomic
+def unpin_categories(*, groups: QuerySet[Group], by: AbstractBaseUser) -> int:
+    """Let the names decide again, from the next audit on. Returns how many were pinned."""
+    return _set_pinned(list(groups.filter(category_pinned=True)), pinned=False, by=by)
+
+
+def _set_pinned(rows: list[Group], *, pinned: bool, by: AbstractBaseUser) -> int:
+    for row in rows:
+        row.category_pinned = pinned
+    bulk_update_with_history(rows, Group, ["category_pinned"], default_user=by)
+    return len(rows)
+
+
+def _person(entry: EmployeeEntry) -> Person:
+    telegram_id = None if entry.telegram_user_id is None else str(entry.telegram_user_id)
+    return Person(
+        key=entry.key,
+        name=entry.name,
+        status=entry.status,
+        teams=frozenset(entry.teams),
+        email=entry.email,
+        handles={
+            Platform.SLACK: Handle(entry.slack_user_id, entry.slack_username),
+            Platform.TELEGRAM: Handle(telegram_id, entry.telegram_username),
+        },
+    )
+
+
+def _still_meant(row: Employee, sight: IdentitySeen) -> bool:
+    """Whether the stored identity is still the one for which the account was found."""
+    held = getattr(row, f"{sight.user.platform}_user_id")
+    if held is not None and str(held) != sight.user.id:
+        return False
+    known = getattr(row, f"{sight.user.platform}_username").casefold()
+    expected = {username.casefold() for username in (*sight.user.usernames, sight.changed_from or "")}
+    return known in expected
+
+
+def _learn(row: Employee, sight: IdentitySeen) -> bool:
+    """Put the account's id and username into the row; whether that changed it."""
+    id_field, username_field = f"{sight.user.platform}_user_id", f"{sight.user.platform}_username"
+    user_id = int(sight.user.id) if sight.user.platform is Platform.TELEGRAM else sight.user.id
+    before = getattr(row, id_field), getattr(row, username_field)
+    setattr(row, id_field, user_id)
+    if sight.changed_from or not before[1]:
+        setattr(row, username_field, sight.user.username or "")
+    return before != (getattr(row, id_field), getattr(row, username_field))
+
+
+class _Usernames:
+    """The remembered usernames of everybody; reads them in one query and writes them in two."""
+
+    def __init__(self) -> None:
+        self._known = {
+            (handle.employee_id, handle.platform, handle.username.casefold()): handle
+            for handle in EmployeeHandle.objects.all()
+        }
+        self._seen_again: list[EmployeeHandle] = []
+
+    def current(self, row: Employee, platform: Platform, username: str, at: datetime) -> None:
+        """The person has this username now."""
+        handle = self._handle(row, platform, username, at)
+        if handle.last_seen_at < at:
+            handle.last_seen_at = at
+            self._seen_again.append(handle)
+
+    def former(self, row: Employee, platform: Platform, username: str) -> None:
+        """The person had it; where no audit saw that, it held when the row was last written."""
+        self._handle(row, platform, username, row.updated_at)
+
+    def save(self) -> None:
+        EmployeeHandle.objects.bulk_create([handle for handle in self._known.values() if handle.pk is None])
+        EmployeeHandle.objects.bulk_update(self._seen_again, ["last_seen_at"], batch_size=500)
+
+    def _handle(self, row: Employee, platform: Platform, username: str, at: datetime) -> EmployeeHandle:
+        return self._known.setdefault(
+            (row.pk, platform, username.casefold()),
+            EmployeeHandle(
+                employee=row, platform=platform, username=username, first_seen_at=at, last_seen_at=at
+            ),
+        )

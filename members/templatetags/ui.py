@@ -1,0 +1,14 @@
+"""`members.ui` and `members.charts` as template tags: `{% load ui %}{% badge "Active" "good" %}`."""
+
+from __future__ import annotations
+
+from django import template
+
+from members import charts, ui
+
+register = template.Library()
+for piece in (ui.badge, ui.time_tag, ui.progress_bar, ui.stat_card, ui.empty_state):
+    register.simple_tag(piece)
+for chart in (charts.sparkline, charts.bars, charts.share_bar):
+    register.simple_tag(chart)
+register.filter("duration", ui.duration)

@@ -1,0 +1,141 @@
+"""Pieces of admin HTML that every floor shares: badges, times, progress bars, empty states.
+
+All return safe HTML built with `format_html`, so any text may be passed in. Their looks live in
+groupadmin/static/groupadmin/theme.css and their liveliness in progress.js and times.js; nothing here carries a
+style attribute or a script, so a strict Content-Security-Policy holds and the pages work without JavaScript.
+
+Template authors find the same pieces as tags: `{% load ui %}`. Charts are in `members.charts`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+Tone = Literal["good", "warn", "bad", "info", "muted"]
+"""What a state means to the reader; the text says the same in words."""
+
+DASH = "–"
+"""Stands for "no value", as in Django's own empty columns, but short."""
+
+
+def badge(text: object, tone: Tone = "muted", *, hint: str = "") -> SafeString:
+    """A small coloured label for a state, for list columns and headings.
+
+    The text always tells the state, so nothing depends on colour alone. `hint` appears on hover.
+    Raises ValueError for an unknown tone, which would otherwise show up as a badge without colour.
+    """
+    if tone not in get_args(Tone):
+        raise ValueError(f"Unknown tone {tone!r}: use one of {', '.join(get_args(Tone))}.")
+    title = format_html(' title="{}"', hint) if hint else ""
+    return format_html('<span class="badge badge-{}"{}>{}</span>', tone, title, text)
+
+
+def time_tag(moment: datetime | None, *, empty: str = DASH) -> SafeString:
+    """A moment as `<time>`: in the current time zone, with UTC on hover.
+
+    `moment` must be aware. times.js turns the text into the reader's own zone; without it the zone of the
+    server's `TIME_ZONE` (or of `timezone.activate`) is shown and named.
+    """
+    if moment is None:
+        return format_html('<span class="empty-value">{}</span>', empty)
+    utc = moment.astimezone(UTC)
+    local = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{} UTC" data-local>{} {}</time>',
+        utc.isoformat(timespec="seconds"),
+        _clock(utc),
+        _clock(local),
+        local.tzname() or "UTC",
+    )
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.day} {moment:%b %Y, %H:%M}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in the two largest units that matter: "45 s", "2 min 5 s", "3 h 20 min"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def time_to_go(eta_seconds: float | None) -> str:
+    """How long a job still takes, in words; empty when nobody can tell yet. progress.js says the same."""
+    return "" if eta_seconds is None else f"about {duration(eta_seconds)} to go"
+
+
+def progress_bar(
+    label: str,
+    done: int = 0,
+    total: int | None = None,
+    *,
+    percent: float | None = None,
+    eta_seconds: float | None = None,
+    poll_url: str = "",
+) -> SafeString:
+    """A bar with its label, "12 of 528" (or "34 %") and the time to go.
+
+    Give `done` and `total`, or `percent` (0–100) where the work has no countable pieces. With neither known
+    yet, the bar only shows that work goes on.
+    With `poll_url`, progress.js asks that URL every 1.5 seconds and moves the bar. The answer is JSON:
+    `{"state": str, "label": str, "done": int, "total": int | null, "percent": float | null,
+    "eta_seconds": float | null, "finished": bool, "url": str | null}`. When `finished` is true the page
+    offers a link to `url`, or reloads itself where there is none. Without JavaScript the reader reloads.
+    """
+    live = format_html(' data-progress="{}"', poll_url) if poll_url else ""
+    if total:
+        count, value = f"{done} of {total}", format_html(' value="{}" max="{}"', done, total)
+    elif percent is not None:
+        count, value = f"{percent:.0f} %", format_html(' value="{}" max="100"', round(percent))
+    else:
+        count, value = "", SafeString("")
+    reload = format_html('<noscript><a href="">Show the latest state</a></noscript>') if poll_url else ""
+    return format_html(
+        '<div class="progress"{}><p class="progress-head"><span class="progress-label">{}</span>'
+        '<span class="progress-count">{}</span></p><progress aria-label="{}"{}></progress>'
+        '<p class="progress-foot"><span class="progress-eta">{}</span>{}</p>'
+        '<span class="visually-hidden progress-news" role="status" aria-live="polite"></span></div>',
+        live,
+        label,
+        count,
+        label,
+        value,
+        time_to_go(eta_seconds),
+        reload,
+    )
+
+
+def stat_card(
+    label: str, value: object, *, note: str = "", tone: Tone | Literal[""] = "", url: str = ""
+) -> SafeString:
+    """One number of a dashboard with what it counts; the whole card leads to `url` when there is one.
+
+    `tone` colours the note's marker where the number asks for attention.
+    """
+    name = format_html('<a href="{}">{}</a>', url, label) if url else format_html("{}", label)
+    foot = format_html('<p class="stat-note {}">{}</p>', f"tone-{tone}" if tone else "", note) if note else ""
+    return format_html(
+        '<div class="stat"><h3 class="stat-label">{}</h3><p class="stat-value">{}</p>{}</div>', name, value, foot
+    )
+
+
+def empty_state(
+    title: str, hint: str = "", *, action: str = "", url: str = ""
+) -> SafeString:
+    """What stands where a list would be: what is missing, and what to do next."""
+    button = format_html('<p><a class="button" href="{}">{}</a></p>', url, action) if action and url else ""
+    text = format_html("<p>{}</p>", hint) if hint else ""
+    return format_html(
+        '<div class="empty-state"><p class="empty-title">{}</p>{}{}</div>', title, text, button
+    )

@@ -1,0 +1,73 @@
+"""Starting the product as real processes, as a person would, and waiting for what they do."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TypeVar
+
+from django.db import connection
+
+from tests.settings import BLANK_ENVIRONMENT
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], *, seconds: float = PATIENCE_SECONDS) -> T:
+    """Call `look` until it returns something true, and return that; AssertionError after `seconds`."""
+    deadline = monotonic() + seconds
+    while not (found := look()):
+        if monotonic() > deadline:
+            raise AssertionError(f"{look.__qualname__} stayed false for {seconds:.0f} s")
+        sleep(0.05)
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The environment of a product that knows `settings` and nothing of the developer's machine."""
+    return os.environ | BLANK_ENVIRONMENT | {"DJANGO_SETTINGS_MODULE": "groupadmin.settings"} | settings
+
+
+def test_database_url() -> str:
+    """The URL that leads another process to the database of the running test."""
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{settings['NAME']}"
+    return f"postgres://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
+
+
+test_database_url.__test__ = False  # type: ignore[attr-defined]  # pytest collects by name
+
+
+def manage(*arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `manage.py` to its end; nothing is raised for a non-zero exit code."""
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+
+
+@contextmanager
+def running(command: Sequence[str], *, env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`command` in the background, everything it prints in `log`; killed at the end if it still runs."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()

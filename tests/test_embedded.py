@@ -1,0 +1,132 @@
+"""`manage.py serve` without a broker: web server, worker and beat in one real process."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from tests.processes import environment, eventually, free_port, manage, running
+
+SET_UP = """
+from datetime import UTC, datetime
+from django.contrib.sessions.models import Session
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+Session.objects.create(session_key="old", session_data="", expire_date=datetime(2020, 1, 1, tzinfo=UTC))
+every_second, _ = IntervalSchedule.objects.get_or_create(every=1, period=IntervalSchedule.SECONDS)
+PeriodicTask.objects.create(name="often", task="groupadmin.tasks.clear_expired_sessions", interval=every_second)
+"""
+
+
+@dataclass
+class Home:
+    """A folder in which the product keeps everything, and how to run the product there."""
+
+    folder: Path
+    env: dict[str, str]
+
+    def sessions(self) -> int:
+        with closing(sqlite3.connect(self.folder / "groupadmin.sqlite3", timeout=20)) as database:
+            (count,) = database.execute("SELECT count(*) FROM django_session").fetchone()
+        return int(count)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """As `make run` leaves it before serving: migrated, nothing else."""
+    folder = tmp_path_factory.mktemp("var")
+    env = environment(VAR_DIR=str(folder))
+    migrated = manage("migrate", "--verbosity", "0", env=env)
+    assert migrated.returncode == 0, migrated.stderr
+    return Home(folder, env)
+
+
+@dataclass
+class Served:
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@pytest.fixture
+def served(home: Home, tmp_path: Path) -> Iterator[Served]:
+    port, log = free_port(), tmp_path / "serve.log"
+    command = [sys.executable, "manage.py", "serve", "--port", str(port)]
+    with running(command, env=home.env, log=log) as process:
+        eventually(lambda: "Group Admin is on" in log.read_text() or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        yield Served(f"http://127.0.0.1:{port}", process, log)
+
+
+def test_pages_come_with_their_style(served: Served) -> None:
+    with urlopen(f"{served.url}/admin/login/") as page:  # noqa: S310  # our own address
+        assert page.status == 200
+        assert "admin/css/base.css" in page.read().decode()
+    with urlopen(f"{served.url}/static/admin/css/base.css") as style:  # noqa: S310
+        assert style.status == 200
+        assert style.headers["Content-Type"].startswith("text/css")
+
+
+def test_a_schedule_in_the_database_sets_the_worker_to_work(home: Home, served: Served) -> None:
+    arranged = manage("shell", "--command", SET_UP, env=home.env)
+    assert arranged.returncode == 0, arranged.stderr
+
+    eventually(lambda: home.sessions() == 0)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(served: Served, how: signal.Signals) -> None:
+    served.process.send_signal(how)
+
+    assert served.process.wait(30) == 0
+    assert "Traceback" not in served.log.read_text()
+
+
+def test_a_second_instance_is_refused_in_one_line(home: Home, served: Served) -> None:
+    second = manage("serve", "--port", str(free_port()), env=home.env)
+
+    assert second.returncode == 1
+    assert second.stderr.splitlines() == [
+        f"CommandError: Group Admin already runs here (process {served.process.pid}): "
+        "stop that one first, or set VAR_DIR to another folder."
+    ]
+
+
+def test_a_killed_instance_leaves_no_lock_behind(home: Home, served: Served, tmp_path: Path) -> None:
+    served.process.kill()
+    served.process.wait()
+    log = tmp_path / "again.log"
+
+    command = [sys.executable, "manage.py", "serve", "--port", str(free_port())]
+    with running(command, env=home.env, log=log):
+        eventually(lambda: "Group Admin is on" in log.read_text())
+
+
+def test_a_taken_port_is_told_in_one_line(home: Home) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        refused = manage("serve", "--port", str(port), env=home.env)
+
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == [
+        f"CommandError: Cannot listen on 127.0.0.1:{port} (Address already in use): choose another --port."
+    ]
+
+
+def test_an_unmigrated_database_is_told_in_one_line(tmp_path: Path) -> None:
+    refused = manage("serve", env=environment(VAR_DIR=str(tmp_path)))
+
+    assert refused.returncode == 4
+    assert refused.stderr.splitlines() == ["CommandError: The database is not up to date: run manage.py migrate."]

@@ -1,0 +1,69 @@
+"""`manage.py serve` with a broker: four processes that start, speak and stop as one."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from django.conf import settings
+
+from groupadmin.processes import Group, Program
+from tests.processes import environment, eventually, free_port, manage, running, test_database_url
+
+SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
+
+
+def python(name: str, code: str, **env: str) -> Program:
+    return Program(name, [sys.executable, "-c", code], env)
+
+
+def test_what_the_programs_print_carries_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    lines: list[str] = []
+
+    def both_spoke() -> bool:
+        lines.extend(capsys.readouterr().out.splitlines())
+        return len(lines) == 2
+
+    with Group([python("web", "import os; print(os.environ['GREETING'])", GREETING="hello"), python("beat", SLEEPER)]):
+        eventually(both_spoke)
+
+    assert sorted(lines) == ["beat | up", "web  | hello"]
+
+
+def test_one_that_ends_is_named_and_ends_the_others() -> None:
+    group = Group([python("worker", "raise SystemExit(3)"), python("beat", SLEEPER)])
+
+    with group:
+        assert group.wait() == "worker ended by itself (exit code 3)"
+
+    assert group.exit_codes == {"worker": 3, "beat": -signal.SIGTERM}
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_serve_runs_web_workers_and_beat(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "serve.log"
+    env = environment(
+        DATABASE_URL=test_database_url(), REDIS_URL=settings.REDIS_URL, VAR_DIR=str(tmp_path), SECRET_KEY="tests only"
+    )
+    collected = manage("collectstatic", "--noinput", "--verbosity", "0", env=env)
+    assert collected.returncode == 0, collected.stderr
+
+    def answers() -> bool:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/admin/login/") as page:  # noqa: S310  # our own address
+                return bool(page.status == 200)
+        except URLError:
+            return False
+
+    with running([sys.executable, "manage.py", "serve", "--port", str(port)], env=env, log=log) as process:
+        eventually(lambda: answers() and log.read_text().count(" ready") >= 2 or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0, log.read_text()
+
+    assert "Traceback" not in log.read_text()
