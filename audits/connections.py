@@ -39,7 +39,7 @@ class TelegramConnection:
 
     def keep_books(self) -> None:
         if self._reader is not None:
-            gateway.remember_hashes(self._reader)
+            gateway.remember_hashes(self._reader.account_id, self._reader.learned_hashes())
 
 
 def connections_to(platforms: Iterable[Platform]) -> tuple[Connection, ...]:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from audits.models import AuditRun, GroupResult
+from audits.rows import summarise
+
+
+def totals(run: AuditRun) -> dict[str, Any]:
+    """The run's summary with all of its keys; zeros where the run ended before it recorded anything."""
+    return run.summary or asdict(summarise(()))
 
 
 def audit_document(run: AuditRun) -> dict[str, Any]:
-    """Everything a script needs to know of a finished run, in JSON types only."""
+    """Everything a script needs to know of a finished run, in JSON types only.
+
+    Every key is there whatever became of the run: one that failed has no groups, and zeros.
+    """
     return {
         "run": {
             "id": run.pk,
@@ -18,7 +28,7 @@ def audit_document(run: AuditRun) -> dict[str, Any]:
             "platforms": run.platforms,
             "started_at": _stamp(run.started_at),
             "finished_at": _stamp(run.finished_at),
-            "api_calls": run.api_calls,
+            "api_calls": {platform: run.api_calls.get(platform, {}) for platform in run.platforms},
             "waited_seconds": run.waited_seconds,
         },
         "groups": list(_groups(run)),
@@ -28,7 +38,7 @@ def audit_document(run: AuditRun) -> dict[str, Any]:
             "reopened": run.reopened,
             "open": run.open_findings,
         },
-        "summary": run.summary,
+        "summary": totals(run),
     }
 
 

@@ -114,7 +114,7 @@ def _record_groups(evaluation: Evaluation, at: datetime) -> dict[GroupKey, Group
     for seen in evaluation.observation.platforms:
         for sighting in (*seen.groups.values(), *seen.vanished.values()):
             key = (sighting.platform, sighting.id)
-            if key in rows or key in archived or key in stored:
+            if key in rows or key in archived or key in stored or sighting.id in seen.details:
                 group = _sighted(sighting, stored.get(key), seen, rows.get(key), at)
                 if key in rows:
                     group.category = categories.get(rows[key].category.key)

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from django.core.files import File
-from django.db import transaction
 
-from audits.contract import audit_document
+from audits.contract import audit_document, totals
 from audits.models import AuditRun, RunReport
 from audits.workbook import MISSING, employee_names, missing_members, write_workbook
 from members.models import Category
 from members.platforms.types import Platform
-from members.spreadsheet import csv_safe
+from members.spreadsheet import csv_safe, printable
 
 Writer = Callable[[AuditRun, Path], None]
 
@@ -43,7 +42,10 @@ WRITERS: dict[str, Writer] = {
 
 
 def store_reports(*, run_id: int) -> None:
-    """Write every report of a finished run and keep it with the run. Raises OSError when the disk refuses."""
+    """Write every report of a finished run and keep it with the run, in place of what was kept before.
+
+    Raises OSError when the disk refuses.
+    """
     run = AuditRun.objects.get(pk=run_id)
     stamp = (run.started_at or run.created_at).strftime("%Y%m%d_%H%M%S")
     with tempfile.TemporaryDirectory() as folder:
@@ -53,13 +55,13 @@ def store_reports(*, run_id: int) -> None:
             _keep(run, format, path)
 
 
-@transaction.atomic
 def _keep(run: AuditRun, format: str, path: Path) -> None:
-    report, _ = RunReport.objects.get_or_create(run=run, format=format)
-    if report.file:
-        report.file.delete(save=False)
+    report = RunReport.objects.filter(run=run, format=format).first() or RunReport(run=run, format=format)
+    outdated = report.file.name
     with path.open("rb") as file:
         report.file.save(path.name, File(file))
+    if outdated:
+        report.file.storage.delete(outdated)
 
 
 def console_summary(run: AuditRun) -> Iterator[str]:
@@ -67,10 +69,10 @@ def console_summary(run: AuditRun) -> Iterator[str]:
     yield f"Audit {run.pk}: {run.get_state_display().lower()}"
     for line in run.message.splitlines():
         yield f"  ! {line}"
-    if not run.summary or not run.summary["groups"]:
+    summary = totals(run)
+    if not summary["groups"]:
         yield "No group was audited."
         return
-    summary = run.summary
     names = dict(Category.objects.values_list("key", "name"))
     yield f"Groups       {summary['groups']:>6}   {_by_platform(run)}"
     coverage = f"coverage {summary['coverage']:.0%} of those that need the full team"
@@ -93,7 +95,7 @@ def console_summary(run: AuditRun) -> Iterator[str]:
     if run.blind_spots:
         yield f"Blind spots  {len(run.blind_spots)}:"
         for spot in run.blind_spots[:10]:
-            yield f"  {Platform(spot['platform']).label}: {spot['subject']}: {spot['reason']}"
+            yield printable(f"  {Platform(spot['platform']).label}: {spot['subject']}: {spot['reason']}")
         if len(run.blind_spots) > 10:
             yield f"  … and {len(run.blind_spots) - 10} more in the workbook"
 

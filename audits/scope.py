@@ -17,11 +17,7 @@ def scoped_groups(
     Where scope hangs on a person whose membership could not be seen, the group stays where
     the last run had it (`known`, by group id): not seeing must not move it.
     """
-    anchors = {
-        line.employee
-        for line in policy.scope
-        if line.platform is seen.platform and line.kind is ScopeKind.SHARED_WITH and line.employee
-    }
+    anchors = _anchors(seen, policy)
     for group in seen.groups.values():
         presence = {key: seen.presence(group.id, key) for key in anchors}
         present = {key for key, there in presence.items() if there}
@@ -32,3 +28,32 @@ def scoped_groups(
             before = known.get(group.id)
             if before is not None and before.in_scope:
                 yield group
+
+
+def scope_candidates(seen: PlatformObservation, policy: Policy) -> list[PlatformGroup]:
+    """The groups that are out of scope only because nobody they must be shared with was seen in them.
+
+    A group that hides its members may do so wrongly: it is worth a second look.
+    """
+    anchors = _anchors(seen, policy)
+    return [
+        group
+        for group in (seen.groups.values() if anchors else ())
+        if not group.archived
+        and in_scope(seen.platform, group.name, anchors, policy.scope)
+        and not in_scope(
+            seen.platform,
+            group.name,
+            {key for key in anchors if seen.presence(group.id, key) is not False},
+            policy.scope,
+        )
+    ]
+
+
+def _anchors(seen: PlatformObservation, policy: Policy) -> set[str]:
+    """The keys of the employees that scope lines of this platform hang on."""
+    return {
+        line.employee
+        for line in policy.scope
+        if line.platform is seen.platform and line.kind is ScopeKind.SHARED_WITH and line.employee
+    }

@@ -21,12 +21,14 @@ log = structlog.get_logger(__name__)
 def enqueue(run_id: int) -> None:
     """Have a worker take up a waiting audit, once the current transaction is durable.
 
+    What needs the Telegram account goes to the queue whose worker does one thing at a time.
     A broker that is down loses nothing: `wake_audits` finds the row.
     """
+    telegram = Platform.TELEGRAM in AuditRun.objects.values_list("platforms", flat=True).get(pk=run_id)
 
     def send() -> None:
         try:
-            run_audit.delay(run_id)
+            run_audit.apply_async(args=[run_id], queue="telegram" if telegram else None)
         except OperationalError as error:
             log.warning("audit.broker_down", run=run_id, error=str(error))
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import UTC, date
 from pathlib import Path
 
 from openpyxl import Workbook
 
+from audits.contract import totals
 from audits.models import AuditRun, GroupResult
 from audits.rows import Verdict
 from members.models import Category, Employee, Exclusion, Group
-from members.platforms.types import Platform
+from members.platforms.types import AdminStatus, Platform
 from members.policy import FindingKind
-from members.spreadsheet import CellValue, Column, add_sheet
+from members.spreadsheet import CellValue, Column, Percent, add_sheet
 
 RESULTS = (
     Column("Platform", 11),
@@ -51,6 +52,8 @@ EXCEPTIONS = (
     Column("Expires", 12, "yyyy-mm-dd"),
 )
 BLIND_SPOTS = (Column("Platform", 11), Column("What", 42), Column("Why it could not be seen", 90))
+_UNJUDGED: Mapping[str, str] = {Verdict.NOT_VISIBLE: "Not visible", Verdict.ERROR: "Not judged"}
+"""What stands for the completeness of a group that was not, or not wholly, seen."""
 
 
 def write_workbook(run: AuditRun, path: Path) -> None:
@@ -94,14 +97,13 @@ def _ordered(run: AuditRun) -> Iterator[GroupResult]:
 
 def _results(run: AuditRun, names: Mapping[str, str]) -> Iterator[tuple[CellValue, ...]]:
     for result in _ordered(run):
-        judged = result.verdict != Verdict.NOT_VISIBLE
         yield (
             Platform(result.group.platform).label,
             result.name,
             _category(result),
             _yes(result.requires_full_team),
             _yes(FindingKind.DEPRECATED_NAME in result.flags),
-            result.get_privacy_display() if judged else "Unknown",
+            "Unknown" if _never_seen(result) else result.get_privacy_display(),
             _words(result.history_visibility),
             _words(result.admin_status),
             result.total_members,
@@ -109,19 +111,25 @@ def _results(run: AuditRun, names: Mapping[str, str]) -> Iterator[tuple[CellValu
             _people(result.required_missing, names),
             _people(result.optional_present, names),
             _people(result.optional_missing, names),
-            result.completeness if judged else "Not visible",
+            _UNJUDGED.get(result.verdict, result.completeness),
         )
 
 
+def _never_seen(result: GroupResult) -> bool:
+    """Whether the run was shown nothing of the group, so that even its privacy is a guess."""
+    return result.verdict in _UNJUDGED and result.admin_status == AdminStatus.UNKNOWN
+
+
 def _summary(run: AuditRun) -> Iterator[tuple[CellValue, ...]]:
-    summary = run.summary
+    summary = totals(run)
     yield "Run", run.pk, run.get_state_display()
     yield "Started (UTC)", run.started_at, ""
     yield "Finished (UTC)", run.finished_at, ""
-    yield "Platforms", ", ".join(Platform(name).label for name in run.platforms), "Deep" if run.deep else ""
+    yield "Platforms", _platforms(run), "Every member list was read" if run.deep else ""
     yield "Groups", summary["groups"], "In scope, archived ones left out"
     yield "Complete", summary["complete"], "Every required person is there"
-    yield "Coverage", summary["coverage"], "Share of complete groups among those that need the full team"
+    coverage = "Share of complete groups among those that need the full team and could be judged"
+    yield "Coverage", Percent(summary["coverage"]), coverage
     yield "Public groups", summary["public_channels"], "Should they be private?"
     yield "Deprecated names", summary["deprecated_names"], "To be renamed"
     yield "Hidden history", summary["hidden_history"], "New members do not see earlier messages"
@@ -135,7 +143,7 @@ def _summary(run: AuditRun) -> Iterator[tuple[CellValue, ...]]:
     yield "Findings open", run.open_findings, "After this run, all platforms"
     for platform, calls in run.api_calls.items():
         yield f"API calls: {Platform(platform).label}", sum(calls.values()), _calls(calls)
-    yield "Waited for rate limits (s)", run.waited_seconds, ""
+    yield "Waited for rate limits (s)", round(run.waited_seconds, 1), ""
     for line in run.message.splitlines():
         yield "Trouble", "", line
 
@@ -179,7 +187,12 @@ def _category(result: GroupResult) -> str:
 
 
 def _day(run: AuditRun) -> date:
-    return (run.started_at or run.created_at).date()
+    """The UTC day on which the run judged what an exclusion excuses: after it had looked."""
+    return (run.finished_at or run.created_at).astimezone(UTC).date()
+
+
+def _platforms(run: AuditRun) -> str:
+    return ", ".join(Platform(name).label for name in run.platforms)
 
 
 def _people(keys: Iterable[str], names: Mapping[str, str]) -> str:

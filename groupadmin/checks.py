@@ -33,7 +33,7 @@ def _environment_errors() -> Iterator[CheckMessage]:
     if not all(map(_is_fernet_key, settings.FIELD_ENCRYPTION_KEYS)):
         yield Error(
             "FIELD_ENCRYPTION_KEYS holds something that is not a key.",
-            hint="Make one: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'",
+            hint="The line above it in .env.example makes one.",
             id="groupadmin.E001",
         )
     if bool(settings.TELEGRAM_API_ID) != bool(settings.TELEGRAM_API_HASH):

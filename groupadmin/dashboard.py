@@ -12,21 +12,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.db.models import Count, Model, Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from audits.display import RUN_TONES, VERDICT_TONES, words
 from audits.lifecycle import State
 from audits.models import AuditRun, Finding, GroupResult, RunState
 from audits.rows import Verdict
 from members.charts import Bar, Part, percent
 from members.models import Category, Employee, Exclusion, Group, MembershipRule, ScopeLine
 from members.platforms.types import Platform
-from members.policy import EmployeeStatus, FindingKind
+from members.policy import EmployeeStatus
 from members.ui import Tone
 
-Reader: TypeAlias = AbstractBaseUser | AnonymousUser
+Reader: TypeAlias = PermissionsMixin | AnonymousUser
 
 EXPIRY_WARNING = timedelta(days=14)
 """How long before its end an exclusion is announced."""
@@ -34,22 +35,6 @@ EXPIRY_WARNING = timedelta(days=14)
 RUNS_IN_TREND = 30
 RUNS_LISTED = 5
 """Also how far back the latest results of a platform are looked for."""
-
-RUN_TONES: dict[str, Tone] = {
-    RunState.QUEUED: "muted",
-    RunState.RUNNING: "info",
-    RunState.COMPLETE: "good",
-    RunState.PARTIAL: "warn",
-    RunState.FAILED: "bad",
-    RunState.CANCELLED: "muted",
-}
-VERDICT_TONES: dict[Verdict, Tone] = {
-    Verdict.COMPLETE: "good",
-    Verdict.INCOMPLETE: "bad",
-    Verdict.EXEMPT: "muted",
-    Verdict.NOT_VISIBLE: "warn",
-    Verdict.ERROR: "info",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +164,8 @@ def _latest_results(recorded: Sequence[AuditRun]) -> _Results:
 def _audit_stats(results: _Results, findings: Sequence[Bar], recorded: Sequence[AuditRun]) -> list[Stat]:
     if not recorded:
         return []
-    counts = sum((counts for _, counts in results.values()), _Counts())
-    complete, judged = _judged(counts)
+    verdicts = _verdicts(sum((counts for _, counts in results.values()), _Counts()))
+    complete, judged = verdicts[Verdict.COMPLETE], _judged(verdicts)
     last = recorded[0]
     stats = [
         Stat(
@@ -191,27 +176,30 @@ def _audit_stats(results: _Results, findings: Sequence[Bar], recorded: Sequence[
         )
     ]
     if judged:
-        share = Stat("Coverage", percent(complete, judged), _url(last), f"{complete:,} of {judged:,} groups complete")
+        share = Stat(
+            "Coverage", percent(complete, judged), _url(last), f"{complete:,} of {judged:,} groups complete"
+        )
         stats.insert(0, share)
     return stats
 
 
-def _judged(counts: _Counts, category: str | None = None) -> tuple[int, int]:
-    """How many groups are complete, of how many that need the full team and could be looked at."""
-    sums: Counter[Verdict] = Counter()
+def _verdicts(counts: _Counts, category: str | None = None) -> Counter[Verdict]:
+    """How many groups got which verdict: of one category, or of all."""
+    verdicts: Counter[Verdict] = Counter()
     for (key, verdict), count in counts.items():
         if category in (None, key):
-            sums[verdict] += count
-    return sums[Verdict.COMPLETE], sums[Verdict.COMPLETE] + sums[Verdict.INCOMPLETE]
+            verdicts[verdict] += count
+    return verdicts
+
+
+def _judged(verdicts: Counter[Verdict]) -> int:
+    """How many groups need the full team and could be looked at."""
+    return verdicts[Verdict.COMPLETE] + verdicts[Verdict.INCOMPLETE]
 
 
 def _coverage(platform: Platform, run: AuditRun, counts: _Counts) -> Coverage:
-    sums: Counter[Verdict] = Counter()
-    for (_, verdict), count in counts.items():
-        sums[verdict] += count
-    parts = tuple(
-        Part(verdict.replace("_", " ").capitalize(), sums[verdict], tone) for verdict, tone in VERDICT_TONES.items()
-    )
+    verdicts = _verdicts(counts)
+    parts = tuple(Part(words(name), verdicts[Verdict(name)], tone) for name, tone in VERDICT_TONES.items())
     return Coverage(platform.label, parts, _run(run))
 
 
@@ -219,10 +207,11 @@ def _categories(results: _Results) -> tuple[Bar, ...]:
     counts = sum((counts for _, counts in results.values()), _Counts())
     bars = []
     for pk, key, name in Category.objects.values_list("pk", "key", "name") if counts else ():
-        complete, judged = _judged(counts, key)
-        if judged:
-            note = f"{complete:,} of {judged:,}"
-            bars.append(Bar(name, 100 * complete // judged, note, _list_url(Group, category__id=pk, in_scope=True)))
+        verdicts = _verdicts(counts, key)
+        if judged := _judged(verdicts):
+            complete = verdicts[Verdict.COMPLETE]
+            url = _list_url(Group, category__id=pk, in_scope=True)
+            bars.append(Bar(name, 100 * complete // judged, f"{complete:,} of {judged:,}", url))
     return tuple(bars)
 
 
@@ -231,7 +220,7 @@ def _open_findings(user: Reader) -> tuple[Bar, ...]:
         return ()
     kinds = Finding.objects.filter(state=State.OPEN).order_by().values_list("kind").annotate(Count("id"))
     return tuple(
-        Bar(FindingKind(kind).replace("_", " ").capitalize(), n, url=_list_url(Finding, state=State.OPEN, kind=kind))
+        Bar(words(kind), n, url=_list_url(Finding, state=State.OPEN, kind=kind))
         for kind, n in sorted(kinds, key=lambda row: -row[1])
     )
 
@@ -257,8 +246,12 @@ def _groups(user: Reader) -> list[Stat]:
         return []
     in_scope = Group.objects.filter(in_scope=True, archived=False).order_by()
     counts = dict(in_scope.values_list("platform").annotate(Count("id")))
-    note = ", ".join(f"{counts[platform]:,} on {platform.label}" for platform in Platform if platform in counts)
-    return [Stat("Groups", f"{sum(counts.values()):,}", _list_url(Group, in_scope=True, archived=False), note)]
+    note = ", ".join(
+        f"{counts[platform]:,} on {platform.label}" for platform in Platform if platform in counts
+    )
+    return [
+        Stat("Groups", f"{sum(counts.values()):,}", _list_url(Group, in_scope=True, archived=False), note)
+    ]
 
 
 def _people(user: Reader) -> tuple[list[Stat], list[Notice]]:
@@ -268,8 +261,16 @@ def _people(user: Reader) -> tuple[list[Stat], list[Notice]]:
     active = _list_url(Employee, status=EmployeeStatus.ACTIVE)
     review = _list_url(Employee, status=EmployeeStatus.UNDER_REVIEW)
     return (
-        [Stat("Active employees", f"{counts[EmployeeStatus.ACTIVE]:,}", active, f"{counts.total():,} in all")],
-        [Notice(counts[EmployeeStatus.UNDER_REVIEW], "Employees under review, whom no rule asks for", review)],
+        [
+            Stat(
+                "Active employees", f"{counts[EmployeeStatus.ACTIVE]:,}", active, f"{counts.total():,} in all"
+            )
+        ],
+        [
+            Notice(
+                counts[EmployeeStatus.UNDER_REVIEW], "Employees under review, whom no rule asks for", review
+            )
+        ],
     )
 
 
@@ -282,7 +283,7 @@ def _exclusions(user: Reader, now: datetime) -> tuple[list[Stat], list[Notice]]:
         ending=Count("id", filter=Q(expires__range=(first, last))),
     )
     url = _list_url(Exclusion)
-    ending = f"{url}?{urlencode({'expires__gte': first, 'expires__lte': last})}"
+    ending = f"{url}?{urlencode({'expires__gte': str(first), 'expires__lte': str(last)})}"
     return (
         [Stat("Exclusions", f"{counts['holding']:,}", url, "in force")],
         [Notice(counts["ending"], f"Exclusions that end within {EXPIRY_WARNING.days} days", ending)],
@@ -292,12 +293,35 @@ def _exclusions(user: Reader, now: datetime) -> tuple[list[Stat], list[Notice]]:
 def _setup(user: Reader) -> tuple[Step, ...]:
     """The steps of the first day, for those who may take them; none when all are done."""
     steps = tuple(
-        Step(title, hint, reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"), _any(model))
+        Step(
+            title,
+            hint,
+            reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"),
+            _any(model),
+        )
         for model, page, permission, title, hint in (
             (Employee, "add", "add_employee", "Add your people", "One by one, or import a CSV or XLSX file."),
-            (MembershipRule, "add", "add_membershiprule", "Say who must be where", "A rule asks for a team or a person."),
-            (ScopeLine, "add", "add_scopeline", "Say which groups count", "By name, or everything shared with one person."),
-            (AuditRun, "changelist", "run_audit", "Run the first audit", "It finds the groups and shows what is missing."),
+            (
+                MembershipRule,
+                "add",
+                "add_membershiprule",
+                "Say who must be where",
+                "A rule asks for a team or a person.",
+            ),
+            (
+                ScopeLine,
+                "add",
+                "add_scopeline",
+                "Say which groups count",
+                "By name, or everything shared with one person.",
+            ),
+            (
+                AuditRun,
+                "start",
+                "run_audit",
+                "Run the first audit",
+                "It finds the groups and shows what is missing.",
+            ),
         )
         if user.has_perm(f"{model._meta.app_label}.{permission}")
     )
@@ -322,5 +346,7 @@ def _url(row: Model) -> str:
 def _list_url(model: type[Model], **filters: Any) -> str:
     """The admin's list of a model, filtered with exact lookups."""
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    query = {f"{name}__exact": int(value) if isinstance(value, bool) else value for name, value in filters.items()}
+    query = {
+        f"{name}__exact": int(value) if isinstance(value, bool) else value for name, value in filters.items()
+    }
     return f"{url}?{urlencode(query)}" if query else url

@@ -92,7 +92,6 @@ class _Beat(Thread):
             self._app,
             max_interval=BEAT_INTERVAL_SECONDS,
             scheduler_cls=self._app.conf.beat_scheduler,  # else the file scheduler, which never sees our rows
-            remote_control=False,
         )
 
     def run(self) -> None:
@@ -134,7 +133,7 @@ class Engine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        worker_state.should_stop = os.EX_OK
+        worker_state.should_stop = os.EX_OK  # type: ignore[assignment]  # the stubs know only None
         if self._beat is not None:
             self._beat.stop()
         self._worker.app.control.shutdown([HOSTNAME])  # the flag alone is seen seconds later

@@ -1,4 +1,4 @@
-"""Where settings come from: the process environment, then `.env`; and the one secret we can make ourselves."""
+"""Where settings come from: the process environment, then `.env`; and the one secret we make ourselves."""
 
 from __future__ import annotations
 
@@ -70,4 +70,6 @@ def kept_secret_key(path: Path) -> str:
                     os.link(draft.name, path)
         return path.read_text()
     except OSError as error:
-        raise ImproperlyConfigured(f"Set SECRET_KEY: no key can be kept in {path} ({error.strerror}).") from error
+        raise ImproperlyConfigured(
+            f"Set SECRET_KEY: no key can be kept in {path} ({error.strerror})."
+        ) from error

@@ -13,7 +13,9 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 MASK = "***"
-SECRET_NAMES = re.compile(r"token|secret|password|authorization|cookie|api_hash|session|encryption", re.IGNORECASE)
+SECRET_NAMES = re.compile(
+    r"token|secret|password|authorization|cookie|api_hash|session|encryption", re.IGNORECASE
+)
 SECRET_VALUES = re.compile(
     r"\bx(?:ox[a-z]|app)-[\w-]{6,}"  # Slack tokens
     r"|\b\d{5,}:[\w-]{30,}"  # Telegram bot tokens
@@ -21,7 +23,7 @@ SECRET_VALUES = re.compile(
     r"|\bgAAAA[\w-]{60,}=*"  # Fernet tokens
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user and password inside a URL
 )
-QUIET_LIBRARIES = ("asyncio", "celery", "django_celery_beat", "kombu", "slack_sdk", "telethon")
+QUIET_LIBRARIES = ("asyncio", "django_celery_beat", "kombu", "slack_sdk", "telethon")
 
 
 def redact(value: Any) -> Any:
@@ -33,7 +35,8 @@ def redact(value: Any) -> Any:
             return redact(value.decode(errors="replace"))
         case Mapping():
             return {
-                name: MASK if item and SECRET_NAMES.search(str(name)) else redact(item) for name, item in value.items()
+                name: MASK if item and SECRET_NAMES.search(str(name)) else redact(item)
+                for name, item in value.items()
             }
         case list() | tuple() | set() | frozenset():
             return [redact(item) for item in value]
@@ -49,7 +52,7 @@ def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return redacted
 
 
-def logging_config(*, as_json: bool, colors: bool) -> dict[str, Any]:
+def logging_config(*, as_json: bool, colors: bool, celery_level: str) -> dict[str, Any]:
     """Django's LOGGING; also configures structlog, whose events end in the same handler (standard error)."""
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -93,6 +96,8 @@ def logging_config(*, as_json: bool, colors: bool) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
             **{name: {"level": "WARNING"} for name in QUIET_LIBRARIES},
+            "celery": {"level": celery_level},
+            "celery.worker.control": {"level": "ERROR"},  # warns when the embedded worker is stopped
             "waitress.queue": {"level": "ERROR"},  # warns at every request that waits a moment
         },
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -20,6 +21,10 @@ ECHO_SECONDS = 2.0
 """How long the last words of stopped programs are waited for."""
 
 
+PR_SET_PDEATHSIG = 1
+"""From <linux/prctl.h>; see prctl(2)."""
+
+
 @contextmanager
 def exit_on_signals() -> Iterator[None]:
     """Within, SIGTERM and SIGINT (Ctrl-C) raise SystemExit(0) in the main thread."""
@@ -33,6 +38,23 @@ def exit_on_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def foreground(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run `command` to its end in our place: it gets our terminal and our signals. Its exit code.
+
+    Call it from the main thread.
+    """
+    with subprocess.Popen(command, env=dict(environment)) as process:  # noqa: S603  # our own, no shell
+        before = {
+            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.terminate()),
+            signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),  # Ctrl-C reaches it without us
+        }
+        try:
+            return process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 @dataclass(frozen=True)
@@ -53,9 +75,8 @@ class Group:
         self._echoes: list[Thread] = []
 
     def __enter__(self) -> Group:
-        width = max(len(program.name) for program in self._programs)
         for program in self._programs:
-            process = subprocess.Popen(  # noqa: S603  # our own commands, no shell
+            self._running[program.name] = subprocess.Popen(  # noqa: S603  # our own commands, no shell
                 program.command,
                 env=os.environ | program.environment,
                 stdout=subprocess.PIPE,
@@ -63,9 +84,11 @@ class Group:
                 text=True,
                 errors="replace",
                 start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
+                preexec_fn=_end_with_parent,  # safe: we start threads only afterwards
             )
-            self._running[program.name] = process
-            echo = Thread(target=_echo, args=(process, program.name.ljust(width)), daemon=True)
+        width = max(map(len, self._running))
+        for name, process in self._running.items():
+            echo = Thread(target=_echo, args=(process, name.ljust(width)), daemon=True)
             echo.start()
             self._echoes.append(echo)
         return self
@@ -95,6 +118,12 @@ class Group:
                 process.wait()
         for echo in self._echoes:
             echo.join(ECHO_SECONDS)
+
+
+def _end_with_parent() -> None:
+    """Where the system can (Linux): a program is told to end when we die without a chance to stop it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _echo(process: subprocess.Popen[str], label: str) -> None:

@@ -37,7 +37,7 @@ SECRET_KEY_GENERATED = "SECRET_KEY" not in env.ENVIRON
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-# Behind a TLS proxy the public address has to be named above anyway; from then on cookies travel over HTTPS alone.
+# Behind a TLS proxy the public address has to be named above anyway; from then on all is HTTPS.
 HTTPS = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_SSL_REDIRECT = HTTPS
@@ -75,7 +75,7 @@ TELEGRAM_SERVER: str = env.str("TELEGRAM_SERVER", default="")
 TELEGRAM_SERVER_KEY: str = env.str("TELEGRAM_SERVER_KEY", default="")
 
 AUDIT_PATIENCE_SECONDS = 120.0
-"""The longest single wait that an audit sleeps when a platform asks for one; a longer one ends that part of it."""
+"""The longest single wait that an audit sleeps when a platform asks; a longer one ends that part of it."""
 
 # --- Django ------------------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'groupadmin.sqlite3'}")
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # With Django's defaults one transaction in five failed under three writers and a reader; with these, none.
+    # Under three writers and a reader one transaction in five failed with the defaults; with these, none.
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
@@ -192,13 +192,17 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Import and export of tables ---------------------------------------------------------------
 
-IMPORT_EXPORT_FORMATS = [f"import_export.formats.base_formats.{name}" for name in ("CSV", "XLSX")]
+# What members.tables does not say itself: its formats, and how cells are made safe, are named there.
 IMPORT_EXPORT_USE_TRANSACTIONS = True
-IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
+IMPORT_EXPORT_IMPORT_IGNORE_BLANK_LINES = True
 IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "change"
 IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"
 
 # --- Logs --------------------------------------------------------------------------------------
 
 ON_TERMINAL = sys.stderr.isatty()
-LOGGING = logging_config(as_json=not (DEBUG or EMBEDDED or ON_TERMINAL), colors=ON_TERMINAL)
+LOGGING = logging_config(
+    as_json=not (DEBUG or EMBEDDED or ON_TERMINAL),
+    colors=ON_TERMINAL,
+    celery_level="WARNING" if EMBEDDED else "INFO",
+)

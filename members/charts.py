@@ -50,12 +50,14 @@ def sparkline(values: Sequence[float | None], title: str, description: str = "")
     described = description or (
         f"From {known[0]:g} to {known[-1]:g} over {len(values)} points, lowest {low:g}, highest {high:g}."
     )
-    lines = format_html_join("", '<polyline class="spark-line" points="{}"/>', ((run,) for run in _runs(values)))
+    lines = format_html_join(
+        "", '<polyline class="spark-line" points="{}"/>', ((run,) for run in _runs(values))
+    )
     newest = max(index for index, value in enumerate(values) if value is not None)
     x, y = _point(newest, known[-1], len(values), low, high)
     return format_html(
-        '<svg class="chart spark" viewBox="0 0 {} {}" preserveAspectRatio="xMinYMid" role="img"><title>{}</title><desc>{}</desc>{}'
-        '<circle class="spark-dot" cx="{}" cy="{}" r="2.5"/></svg>',
+        '<svg class="chart spark" viewBox="0 0 {} {}" preserveAspectRatio="xMinYMid" role="img">'
+        '<title>{}</title><desc>{}</desc>{}<circle class="spark-dot" cx="{}" cy="{}" r="2.5"/></svg>',
         WIDTH,
         HEIGHT,
         title,
@@ -130,7 +132,8 @@ def bars(
     )
     return format_html(
         '<table class="bars"><caption class="visually-hidden">{}</caption><thead class="visually-hidden"><tr>'
-        '<th scope="col">{}</th><th scope="col">{}</th><td></td><td></td></tr></thead><tbody>{}</tbody></table>',
+        '<th scope="col">{}</th><th scope="col">{}</th><td></td><td></td></tr></thead>'
+        "<tbody>{}</tbody></table>",
         caption,
         label_heading,
         value_heading,
@@ -149,9 +152,7 @@ def share_bar(parts: Sequence[Part], title: str) -> SafeString:
         width = 100 * part.value / total
         pieces.append((part.tone, _number(start), _number(width)))
         start += width
-    drawn = format_html_join(
-        "", '<rect class="fill-{}" x="{}" width="{}" height="8"/>', pieces
-    )
+    drawn = format_html_join("", '<rect class="fill-{}" x="{}" width="{}" height="8"/>', pieces)
     legend = format_html_join(
         "",
         '<li class="tone-{}">{} <strong>{}</strong> ({})</li>',

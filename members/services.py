@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import QuerySet
 from simple_history.utils import bulk_update_with_history
@@ -15,7 +14,7 @@ from simple_history.utils import bulk_update_with_history
 from members import policy_store
 from members.models import Employee, EmployeeHandle, Group
 from members.platforms.types import Platform, PlatformUser
-from members.policy import Handle, Person, Policy
+from members.policy import EmployeeStatus, Handle, Person, Policy
 from members.policy_file import EmployeeEntry
 
 
@@ -83,22 +82,32 @@ def record_identities(*, seen: Iterable[IdentitySeen], at: datetime) -> tuple[st
 
 
 @transaction.atomic
-def pin_categories(*, groups: QuerySet[Group], by: AbstractBaseUser) -> int:
-    """Keep the groups' present categories whatever their names say. Returns how many were not pinned yet."""
-    rows = list(groups.filter(category_pinned=False, category__isnull=False))
-    return _set_pinned(rows, pinned=True, by=by)
+def set_status(*, employees: QuerySet[Employee], status: EmployeeStatus) -> int:
+    """Give the employees this status. Returns how many had another one."""
+    rows = list(employees.exclude(status=status).select_for_update())
+    for row in rows:
+        row.status = status
+        row.save()  # one by one: simple-history's bulk way forgets the teams
+    return len(rows)
 
 
 @transaction.atomic
-def unpin_categories(*, groups: QuerySet[Group], by: AbstractBaseUser) -> int:
+def pin_categories(*, groups: QuerySet[Group]) -> int:
+    """Keep the groups' present categories whatever their names say. Returns how many were not pinned yet."""
+    return _set_pinned(groups.filter(category_pinned=False, category__isnull=False), pinned=True)
+
+
+@transaction.atomic
+def unpin_categories(*, groups: QuerySet[Group]) -> int:
     """Let the names decide again, from the next audit on. Returns how many were pinned."""
-    return _set_pinned(list(groups.filter(category_pinned=True)), pinned=False, by=by)
+    return _set_pinned(groups.filter(category_pinned=True), pinned=False)
 
 
-def _set_pinned(rows: list[Group], *, pinned: bool, by: AbstractBaseUser) -> int:
+def _set_pinned(groups: QuerySet[Group], *, pinned: bool) -> int:
+    rows = list(groups)
     for row in rows:
         row.category_pinned = pinned
-    bulk_update_with_history(rows, Group, ["category_pinned"], default_user=by)
+    bulk_update_with_history(rows, Group, ["category_pinned"], batch_size=500)
     return len(rows)
 
 

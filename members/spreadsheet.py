@@ -10,17 +10,27 @@ from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.cell.cell import ERROR_CODES
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
 
 CellValue = str | int | float | date | datetime | None
 
-_FORMULA = re.compile(r"^[\s]*[=+\-@]")
-"""How a text begins that spreadsheet programs run as a formula (OWASP, "CSV Injection")."""
+CELL_LIMIT = 32_767
+"""The most that Excel takes in one cell, in UTF-16 units: an emoji counts as two."""
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What XML 1.0 cannot carry (its production `Char`)."""
+_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+"""How a text begins that spreadsheet programs run as a formula (OWASP, "CSV Injection"); the last four are
+the full-width forms of the first four."""
 _HEADER_FONT = Font(bold=True, color="FFFFFF")
 _HEADER_FILL = PatternFill("solid", fgColor="1F3A5F")
 _WRAPPED = Alignment(wrap_text=True, vertical="top")
+
+
+class Percent(float):
+    """A share, 0–1, that the reader sees in per cent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +42,8 @@ class Column:
 
 
 def printable(text: str) -> str:
-    """The text without the control characters that XML and spreadsheets refuse."""
-    return ILLEGAL_CHARACTERS_RE.sub("", text)
+    """The text without the characters that XML and spreadsheets refuse: control characters, half an emoji."""
+    return _UNPRINTABLE.sub("", text)
 
 
 def csv_safe(text: str) -> str:
@@ -52,11 +62,15 @@ def add_sheet(
 ) -> int:
     """Stream a table into a write-only workbook: frozen header, filter, widths. Returns the row count.
 
-    Texts stay texts: one that looks like a formula is stored as a string cell with a quote prefix.
-    Aware datetimes are written as UTC.
+    Texts stay texts: one that looks like a formula is stored as a string cell with a quote prefix, and one
+    that is too long for a cell is cut. Aware datetimes are written as UTC.
     """
     sheet = book.create_sheet(title)
     sheet.freeze_panes = "A2"
+    sheet.print_title_rows = "1:1"
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     for index, column in enumerate(columns, start=1):
         sheet.column_dimensions[get_column_letter(index)].width = column.width
     sheet.append([_header(sheet, column.title) for column in columns])
@@ -76,20 +90,31 @@ def _header(sheet: Any, title: str) -> Any:
 
 def _cell(sheet: Any, value: CellValue, column: Column) -> Any:
     """A bare value where that is enough (fast), a styled cell where it is not."""
+    number_format = column.number_format
     if isinstance(value, str):
-        text = printable(value)
-        if not _FORMULA.match(text):
+        text = _fitting(printable(value))
+        if not _FORMULA.match(text) and text not in ERROR_CODES:
             return text
         cell = WriteOnlyCell(sheet, text)
         cell.data_type = "s"
-        cell.style_array.quotePrefix = 1
+        cell.quotePrefix = True
         return cell
-    if isinstance(value, datetime):
-        cell = WriteOnlyCell(sheet, naive_utc(value))
-        cell.number_format = column.number_format or "yyyy-mm-dd hh:mm:ss"
-        return cell
-    if column.number_format is not None and value is not None:
-        cell = WriteOnlyCell(sheet, value)
-        cell.number_format = column.number_format
-        return cell
-    return value
+    if isinstance(value, Percent):
+        number_format = number_format or "0%"
+    elif isinstance(value, datetime):
+        value = naive_utc(value)
+        number_format = number_format or "yyyy-mm-dd hh:mm:ss"
+    if number_format is None or value is None:
+        return value
+    cell = WriteOnlyCell(sheet, value)
+    cell.number_format = number_format
+    return cell
+
+
+def _fitting(text: str) -> str:
+    if 2 * len(text) <= CELL_LIMIT:
+        return text
+    units = text.encode("utf-16-le")
+    if len(units) <= 2 * CELL_LIMIT:
+        return text
+    return units[: 2 * (CELL_LIMIT - 1)].decode("utf-16-le", errors="ignore") + "…"

@@ -1,8 +1,8 @@
 """Pieces of admin HTML that every floor shares: badges, times, progress bars, empty states.
 
-All return safe HTML built with `format_html`, so any text may be passed in. Their looks live in
-groupadmin/static/groupadmin/theme.css and their liveliness in progress.js and times.js; nothing here carries a
-style attribute or a script, so a strict Content-Security-Policy holds and the pages work without JavaScript.
+All return safe HTML built with `format_html`, so any text may be passed in. Their looks live in the admin
+theme's theme.css and their liveliness in its progress.js and times.js; nothing here carries a style attribute
+or a script, so a strict Content-Security-Policy holds and the pages work without JavaScript.
 
 Template authors find the same pieces as tags: `{% load ui %}`. Charts are in `members.charts`.
 """
@@ -20,7 +20,9 @@ Tone = Literal["good", "warn", "bad", "info", "muted"]
 """What a state means to the reader; the text says the same in words."""
 
 DASH = "–"
-"""Stands for "no value", as in Django's own empty columns, but short."""
+"""Stands for "no value"."""
+
+NBSP = "\N{NO-BREAK SPACE}"
 
 
 def badge(text: object, tone: Tone = "muted", *, hint: str = "") -> SafeString:
@@ -59,15 +61,12 @@ def _clock(moment: datetime) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in the two largest units that matter: "45 s", "2 min 5 s", "3 h 20 min"."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    """A length of time in its two largest units: "45 s", "2 min 5 s", "3 h 20 min". It never wraps."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    parts = ((hours, "h"), (minutes, "min"), (rest if not hours else 0, "s"))
+    shown = [f"{count}{NBSP}{unit}" for count, unit in parts if count]
+    return NBSP.join(shown) or f"0{NBSP}s"
 
 
 def time_to_go(eta_seconds: float | None) -> str:
@@ -121,18 +120,21 @@ def stat_card(
 ) -> SafeString:
     """One number of a dashboard with what it counts; the whole card leads to `url` when there is one.
 
-    `tone` colours the note's marker where the number asks for attention.
+    `tone` puts a coloured marker before the label.
     """
     name = format_html('<a href="{}">{}</a>', url, label) if url else format_html("{}", label)
-    foot = format_html('<p class="stat-note {}">{}</p>', f"tone-{tone}" if tone else "", note) if note else ""
+    marker = f" tone-{tone}" if tone else ""
+    foot = format_html('<p class="stat-note">{}</p>', note) if note else ""
     return format_html(
-        '<div class="stat"><h3 class="stat-label">{}</h3><p class="stat-value">{}</p>{}</div>', name, value, foot
+        '<div class="stat"><h2 class="stat-label{}">{}</h2><p class="stat-value">{}</p>{}</div>',
+        marker,
+        name,
+        value,
+        foot,
     )
 
 
-def empty_state(
-    title: str, hint: str = "", *, action: str = "", url: str = ""
-) -> SafeString:
+def empty_state(title: str, hint: str = "", *, action: str = "", url: str = "") -> SafeString:
     """What stands where a list would be: what is missing, and what to do next."""
     button = format_html('<p><a class="button" href="{}">{}</a></p>', url, action) if action and url else ""
     text = format_html("<p>{}</p>", hint) if hint else ""

@@ -55,12 +55,15 @@ def known_hashes() -> dict[int, AccessHashes]:
     return {account: AccessHashes(users[account], channels[account]) for account in {*users, *channels}}
 
 
-def remember_hashes(reader: TelegramReader) -> None:
-    """Keep what `reader` learnt for the next one. Call it when the work is done, also after an error."""
-    if reader.account_id is None:  # it never got as far as to know who it is
+def remember_hashes(account_id: int | None, hashes: AccessHashes) -> None:
+    """Keep what a reader learnt (`account_id`, `learned_hashes()`) for the next one, also after an error.
+
+    A reader that never got as far as to know who it is has learnt nothing.
+    """
+    if account_id is None:
         return
     PeerAccess.objects.bulk_create(
-        _rows(reader.account_id, reader.learned_hashes(), timezone.now()),
+        _rows(account_id, hashes, timezone.now()),
         batch_size=1000,
         update_conflicts=True,
         unique_fields=["account_id", "kind", "peer_id"],

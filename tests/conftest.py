@@ -1,23 +1,38 @@
-"""What the tests share: a worker that runs tasks, a browser, and the sandbox company."""
+"""What the tests share: the sandbox company, a worker that runs tasks, and a browser."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
 from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_django import Settings
 
 from groupadmin.celery import app
 from groupadmin.embedded import Engine
-from tests.processes import ROOT, environment, eventually, running, test_database_url
+from groupadmin.sandbox.company import Company, Size, build_company
+from groupadmin.sandbox.runner import Sandbox
+from tests.processes import environment, eventually, running, test_database_url
 
+SMALL = Size(
+    slack_in_scope=30,
+    slack_other=20,
+    slack_users=200,
+    telegram_shared=40,
+    telegram_other=8,
+    telegram_users=300,
+)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+# What this machine cannot run
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -26,7 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if "page" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
     impossible = {"browser"} if BROWSER is None else set()
-    if settings.EMBEDDED:
+    if django_settings.EMBEDDED:
         impossible.add("services")
     left_out = [item for item in items if any(item.get_closest_marker(name) for name in impossible)]
     if left_out:
@@ -41,15 +56,69 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
+# The sandbox company
+
+
+@pytest.fixture(scope="session")
+def shared_sandbox() -> Iterator[Sandbox]:
+    """One small company for the whole run. Use `sandbox`."""
+    with Sandbox(build_company(SMALL)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(shared_sandbox: Sandbox, settings: Settings) -> Iterator[Sandbox]:
+    """A small company on both platforms, with the settings pointing at it.
+
+    Calls are counted from zero and no fault is scripted yet. The servers are shared: a test that
+    changes the company itself takes `start_sandbox`.
+    """
+    for server in (shared_sandbox.slack, shared_sandbox.telegram):
+        server.script.clear()
+        server.calls.clear()
+        server.bugs.clear()
+    _point_at(shared_sandbox, settings)
+    yield shared_sandbox
+    _assert_no_bugs(shared_sandbox)
+
+
+@pytest.fixture
+def start_sandbox(settings: Settings) -> Iterator[Callable[..., Sandbox]]:
+    """`start_sandbox(company, **options)`: a sandbox of the test's own, with the settings pointing at it."""
+    with ExitStack() as stack:
+
+        def start(company: Company, **options: Any) -> Sandbox:
+            sandbox = stack.enter_context(Sandbox(company, **options))
+            stack.callback(_assert_no_bugs, sandbox)
+            _point_at(sandbox, settings)
+            return sandbox
+
+        yield start
+
+
+def _point_at(sandbox: Sandbox, settings: Settings) -> None:
+    for name, value in sandbox.environment().items():
+        setattr(settings, name, int(value) if name == "TELEGRAM_API_ID" else value)
+
+
+def _assert_no_bugs(sandbox: Sandbox) -> None:
+    assert (sandbox.slack.bugs, sandbox.telegram.bugs) == ([], []), "the sandbox itself failed"
+
+
+# Somebody who runs tasks
+
+
 @pytest.fixture
 def worker(request: pytest.FixtureRequest, transactional_db: None, tmp_path: Path) -> Iterator[None]:
-    """Somebody runs the tasks that the test sends, against the test's own database.
+    """Runs the tasks that the test sends, against the test's own database.
 
-    On the embedded default a worker thread of this process; with `make test-services` a real
-    Celery worker process, which knows the sandbox if the test uses it.
+    On the embedded default it is a thread of this process; with `make test-services` a real Celery
+    worker process, which gets the platforms' settings as they are when it starts.
     """
+    if "sandbox" in request.fixturenames:
+        request.getfixturevalue("sandbox")  # its settings come first
     app.control.purge()  # what earlier tests sent without anybody listening
-    if settings.EMBEDDED:
+    if django_settings.EMBEDDED:
         with Engine(app, beat=False):
             yield
     else:
@@ -59,10 +128,19 @@ def worker(request: pytest.FixtureRequest, transactional_db: None, tmp_path: Pat
 
 @contextmanager
 def _worker_process(log: Path) -> Iterator[None]:
+    platforms = {
+        name: str(getattr(django_settings, name) or "")
+        for name in dir(django_settings)
+        if name.startswith(("SLACK_", "TELEGRAM_")) and not isinstance(getattr(django_settings, name), list)
+    }
     env = environment(
-        DATABASE_URL=test_database_url(), REDIS_URL=settings.REDIS_URL, VAR_DIR=str(settings.VAR_DIR)
+        DATABASE_URL=test_database_url(),
+        REDIS_URL=django_settings.REDIS_URL,
+        VAR_DIR=str(django_settings.VAR_DIR),
+        MEDIA_ROOT=str(django_settings.MEDIA_ROOT),
+        **platforms,
     )
-    command = [sys.executable, "-m", "celery", "--app", "groupadmin", "worker", "--concurrency=1", "--loglevel=INFO"]
+    command = [sys.executable, "-m", "celery", "--app", "groupadmin", "worker", "--concurrency=1"]
     with running(command, env=env, log=log) as process:
         eventually(lambda: " ready." in log.read_text() or process.poll() is not None)
         assert process.poll() is None, log.read_text()
@@ -71,10 +149,18 @@ def _worker_process(log: Path) -> Iterator[None]:
         process.wait(30)
 
 
+# A browser
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A real Chromium without a window; alive for one module, as its event loop would disturb async tests."""
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    options = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+    ]
     with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's loop runs in the test's own thread
         browser = playwright.chromium.launch(executable_path=BROWSER, args=options)
@@ -84,7 +170,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """An empty page with no history; a script error on anything it shows fails the test."""
+    """An empty page without a past; a script error on anything it shows fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     errors: list[str] = []

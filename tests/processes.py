@@ -57,14 +57,23 @@ test_database_url.__test__ = False  # type: ignore[attr-defined]  # pytest colle
 def manage(*arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run `manage.py` to its end; nothing is raised for a non-zero exit code."""
     command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+    return subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
 
 
 @contextmanager
-def running(command: Sequence[str], *, env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`command` in the background, everything it prints in `log`; killed at the end if it still runs."""
+def running(
+    command: Sequence[str], *, env: Mapping[str, str], log: Path, own_group: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`command` in the background, everything it prints in `log`; killed at the end if it still runs.
+
+    `own_group` makes it the leader of a process group, as a shell makes what it runs.
+    """
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=own_group
+        )
     try:
         yield process
     finally:

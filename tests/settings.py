@@ -14,14 +14,20 @@ import tempfile
 from pathlib import Path
 
 ENV_EXAMPLE = Path(__file__).resolve().parent.parent / ".env.example"
-NAMES = [line.partition("=")[0] for line in ENV_EXAMPLE.read_text().splitlines() if line and not line.startswith("#")]
+NAMES = [
+    line.partition("=")[0]
+    for line in ENV_EXAMPLE.read_text().splitlines()
+    if line and not line.startswith("#")
+]
 
-# Each process has a folder of its own, so that suites (and xdist's workers) run side by side.
-HOME = Path(tempfile.mkdtemp(prefix="groupadmin-tests-"))
+# Each process has a folder of its own, so that suites run side by side; those of xdist's workers lie in the
+# folder of the process that started them, which removes it at its end.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+HOME = Path(tempfile.mkdtemp(prefix="groupadmin-tests-", dir=os.environ["VAR_DIR"] if WORKER else None))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
-# Workers of xdist share the Redis server, hence one of its numbered databases each.
-REDIS_DATABASE = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+# xdist's workers share the Redis server, hence one of its numbered databases each.
+REDIS_DATABASE = (WORKER or "gw0").removeprefix("gw")
 TEST_REDIS_URL = os.environ.get("TEST_REDIS_URL")
 
 BLANK_ENVIRONMENT = dict.fromkeys(NAMES, "")
@@ -38,7 +44,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, not memory: live servers and workers use it from other threads and processes.
     DATABASES["default"]["TEST"] = {"NAME": HOME / "test.sqlite3"}
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = 0  # an idle connection would keep the test database from being dropped
+    DATABASES["default"]["CONN_MAX_AGE"] = (
+        0  # an idle connection would keep the test database from being dropped
+    )
 
 # Nothing is collected for tests; hashing passwords well would take most of their time.
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
@@ -17,14 +17,22 @@ import pytest
 
 from tests.processes import environment, eventually, free_port, manage, running
 
-SET_UP = """
+EXPIRED_SESSION_AND_SCHEDULE = """
 from datetime import UTC, datetime
 from django.contrib.sessions.models import Session
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 Session.objects.create(session_key="old", session_data="", expire_date=datetime(2020, 1, 1, tzinfo=UTC))
-every_second, _ = IntervalSchedule.objects.get_or_create(every=1, period=IntervalSchedule.SECONDS)
-PeriodicTask.objects.create(name="often", task="groupadmin.tasks.clear_expired_sessions", interval=every_second)
+second, _ = IntervalSchedule.objects.get_or_create(every=1, period=IntervalSchedule.SECONDS)
+PeriodicTask.objects.create(name="often", task="groupadmin.tasks.clear_expired_sessions", interval=second)
+"""
+
+WAITING_AUDIT = """
+from audits.models import Trigger
+from audits.services import request_audit
+from members.platforms.types import Platform
+
+request_audit(platforms=[Platform.SLACK], trigger=Trigger.COMMAND)
 """
 
 
@@ -35,10 +43,16 @@ class Home:
     folder: Path
     env: dict[str, str]
 
-    def sessions(self) -> int:
+    def arrange(self, code: str) -> None:
+        """Run `code` as `manage.py shell` does."""
+        done = manage("shell", "--command", code, env=self.env)
+        assert done.returncode == 0, done.stderr
+
+    def ask(self, sql: str) -> str | int:
+        """The single value that `sql` finds in the product's database."""
         with closing(sqlite3.connect(self.folder / "groupadmin.sqlite3", timeout=20)) as database:
-            (count,) = database.execute("SELECT count(*) FROM django_session").fetchone()
-        return int(count)
+            (value,) = database.execute(sql).fetchone()
+        return value
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +72,20 @@ class Served:
     log: Path
 
 
-@pytest.fixture
-def served(home: Home, tmp_path: Path) -> Iterator[Served]:
-    port, log = free_port(), tmp_path / "serve.log"
+@contextmanager
+def serve(home: Home, log: Path) -> Iterator[Served]:
+    port = free_port()
     command = [sys.executable, "manage.py", "serve", "--port", str(port)]
     with running(command, env=home.env, log=log) as process:
         eventually(lambda: "Group Admin is on" in log.read_text() or process.poll() is not None)
         assert process.poll() is None, log.read_text()
         yield Served(f"http://127.0.0.1:{port}", process, log)
+
+
+@pytest.fixture
+def served(home: Home, tmp_path: Path) -> Iterator[Served]:
+    with serve(home, tmp_path / "serve.log") as served:
+        yield served
 
 
 def test_pages_come_with_their_style(served: Served) -> None:
@@ -78,10 +98,9 @@ def test_pages_come_with_their_style(served: Served) -> None:
 
 
 def test_a_schedule_in_the_database_sets_the_worker_to_work(home: Home, served: Served) -> None:
-    arranged = manage("shell", "--command", SET_UP, env=home.env)
-    assert arranged.returncode == 0, arranged.stderr
+    home.arrange(EXPIRED_SESSION_AND_SCHEDULE)
 
-    eventually(lambda: home.sessions() == 0)
+    eventually(lambda: home.ask("SELECT count(*) FROM django_session") == 0)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
@@ -102,14 +121,16 @@ def test_a_second_instance_is_refused_in_one_line(home: Home, served: Served) ->
     ]
 
 
-def test_a_killed_instance_leaves_no_lock_behind(home: Home, served: Served, tmp_path: Path) -> None:
-    served.process.kill()
-    served.process.wait()
-    log = tmp_path / "again.log"
+def test_after_a_kill_the_next_start_takes_up_what_waited(home: Home, tmp_path: Path) -> None:
+    with serve(home, tmp_path / "first.log") as first:
+        first.process.kill()
+        first.process.wait()
+    home.arrange(WAITING_AUDIT)
+    assert home.ask("SELECT state FROM audits_auditrun") == "queued"
 
-    command = [sys.executable, "manage.py", "serve", "--port", str(free_port())]
-    with running(command, env=home.env, log=log):
-        eventually(lambda: "Group Admin is on" in log.read_text())
+    with serve(home, tmp_path / "second.log"):
+        # No account is configured here, so failing is how this audit ends.
+        eventually(lambda: home.ask("SELECT state FROM audits_auditrun") == "failed")
 
 
 def test_a_taken_port_is_told_in_one_line(home: Home) -> None:
@@ -129,4 +150,6 @@ def test_an_unmigrated_database_is_told_in_one_line(tmp_path: Path) -> None:
     refused = manage("serve", env=environment(VAR_DIR=str(tmp_path)))
 
     assert refused.returncode == 4
-    assert refused.stderr.splitlines() == ["CommandError: The database is not up to date: run manage.py migrate."]
+    assert refused.stderr.splitlines() == [
+        "CommandError: The database is not up to date: run manage.py migrate."
+    ]

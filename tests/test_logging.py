@@ -26,8 +26,10 @@ SECRETS = {
 def written(request: pytest.FixtureRequest) -> io.StringIO:
     """What the product's handler writes, in each of its two shapes."""
     stream = io.StringIO()
-    config = logging_config(as_json=request.param, colors=False)
-    formatter = logging.config.DictConfigurator(config).configure_formatter(config["formatters"]["structured"])
+    config = logging_config(as_json=request.param, colors=False, celery_level="INFO")
+    formatter = logging.config.DictConfigurator(config).configure_formatter(
+        config["formatters"]["structured"]
+    )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logger = logging.getLogger("tests.logging")
@@ -53,9 +55,12 @@ def test_a_secret_is_masked_wherever_it_stands(written: io.StringIO, secret: str
 
 
 @pytest.mark.parametrize(
-    "name", ["token", "slack_user_token", "TELEGRAM_API_HASH", "session", "password", "Authorization", "Set-Cookie"]
+    "name",
+    ["token", "slack_user_token", "TELEGRAM_API_HASH", "session", "password", "Authorization", "Set-Cookie"],
 )
-def test_a_value_under_a_secret_name_is_masked_whatever_it_looks_like(written: io.StringIO, name: str) -> None:
+def test_a_value_under_a_secret_name_is_masked_whatever_it_looks_like(
+    written: io.StringIO, name: str
+) -> None:
     structlog.stdlib.get_logger("tests.logging").info("signing in", **{name: "swordfish"})
 
     assert "swordfish" not in written.getvalue()
@@ -68,16 +73,24 @@ def test_a_password_inside_an_address_is_masked() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["C012AB3CD joined", "https://example.com/admin/?page=2", "2026-01-01T10:00:00Z", "10:15 in 3 groups"]
+    "text",
+    ["C012AB3CD joined", "https://example.com/admin/?page=2", "2026-01-01T10:00:00Z", "10:15 in 3 groups"],
 )
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert redact(text) == text
 
 
 def test_json_lines_are_whole_and_keep_plain_values() -> None:
-    event = redact({"event": "audit.finished", "run": 7, "seconds": 1.5, "partial": False, "why": None, "token": None})
+    event = redact(
+        {"event": "audit.finished", "run": 7, "seconds": 1.5, "partial": False, "why": None, "token": None}
+    )
 
     assert json.loads(json.dumps(event)) == event
     assert event == {
-        "event": "audit.finished", "run": 7, "seconds": 1.5, "partial": False, "why": None, "token": None
+        "event": "audit.finished",
+        "run": 7,
+        "seconds": 1.5,
+        "partial": False,
+        "why": None,
+        "token": None,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -28,7 +29,9 @@ def test_what_the_programs_print_carries_their_names(capsys: pytest.CaptureFixtu
         lines.extend(capsys.readouterr().out.splitlines())
         return len(lines) == 2
 
-    with Group([python("web", "import os; print(os.environ['GREETING'])", GREETING="hello"), python("beat", SLEEPER)]):
+    with Group(
+        [python("web", "import os; print(os.environ['GREETING'])", GREETING="hello"), python("beat", SLEEPER)]
+    ):
         eventually(both_spoke)
 
     assert sorted(lines) == ["beat | up", "web  | hello"]
@@ -43,12 +46,44 @@ def test_one_that_ends_is_named_and_ends_the_others() -> None:
     assert group.exit_codes == {"worker": 3, "beat": -signal.SIGTERM}
 
 
+LISTENER = """
+import signal, sys
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: sys.exit(7))
+print("up", flush=True)
+signal.pause()
+"""
+CALLER = """
+import os, sys
+from groupadmin.processes import foreground
+sys.exit(foreground([sys.executable, "-c", sys.argv[1]], os.environ))
+"""
+
+
+@pytest.mark.parametrize("how", ["terminated", "Ctrl-C"])
+def test_a_foreground_program_answers_our_signals_and_we_wait_for_it(tmp_path: Path, how: str) -> None:
+    log = tmp_path / "caller.log"
+
+    with running(
+        [sys.executable, "-c", CALLER, LISTENER], env=environment(), log=log, own_group=True
+    ) as process:
+        eventually(lambda: "up" in log.read_text())
+        if how == "Ctrl-C":
+            os.killpg(process.pid, signal.SIGINT)  # a terminal tells the whole group
+        else:
+            process.terminate()
+        assert process.wait(30) == 7
+
+
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 def test_serve_runs_web_workers_and_beat(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "serve.log"
     env = environment(
-        DATABASE_URL=test_database_url(), REDIS_URL=settings.REDIS_URL, VAR_DIR=str(tmp_path), SECRET_KEY="tests only"
+        DATABASE_URL=test_database_url(),
+        REDIS_URL=settings.REDIS_URL,
+        VAR_DIR=str(tmp_path),
+        SECRET_KEY="tests only",
     )
     collected = manage("collectstatic", "--noinput", "--verbosity", "0", env=env)
     assert collected.returncode == 0, collected.stderr

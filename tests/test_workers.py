@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from celery.worker import state as worker_state
@@ -31,7 +32,8 @@ def test_telegram_work_waits_in_a_queue_of_its_own() -> None:
     app.send_task("audits.tasks.invented")
 
     with app.connection_for_read() as connection:
-        waiting = {name: connection.default_channel.queue_declare(name, passive=True)[1] for name in app.amqp.queues}
+        channel: Any = connection.default_channel
+        waiting = {name: channel.queue_declare(name, passive=True).message_count for name in app.amqp.queues}
     assert waiting == {"default": 2, "telegram": 1}
     app.control.purge()
 

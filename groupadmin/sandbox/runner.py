@@ -10,7 +10,7 @@ from types import TracebackType
 
 from groupadmin.sandbox.company import Company
 from groupadmin.sandbox.slack import SlackSandbox
-from groupadmin.sandbox.telegram import TelegramSandbox
+from groupadmin.sandbox.telegram.server import TelegramSandbox
 
 API_ID = "10001"
 API_HASH = "0" * 32
@@ -66,6 +66,7 @@ class Sandbox:
         return self
 
     def stop(self) -> None:
+        self._environment = {}
         self._stack.close()
 
     def __enter__(self) -> Sandbox:
@@ -80,7 +81,12 @@ class Sandbox:
         self.stop()
 
     def environment(self) -> dict[str, str]:
-        """The variables that point the product here, signed in as the company's account. Needs a start."""
+        """The variables that point the product here, signed in as the company's account.
+
+        Raises RuntimeError while the servers are not running: ports and session are not known then.
+        """
+        if not self._environment:
+            raise RuntimeError("The sandbox is not running: call start() first.")
         return dict(self._environment)
 
     def _make_environment(self, key: Path) -> dict[str, str]:

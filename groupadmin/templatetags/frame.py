@@ -37,8 +37,10 @@ def active_filters(cl: ChangeList) -> list[ActiveFilter]:
     plain.add_facets = False  # asking for the choices would otherwise count every one of them again
     active = []
     for spec in cl.filter_specs:
-        names = spec.expected_parameters()
-        if any(name in cl.filter_params for name in names if name is not None):
-            value = next((str(choice["display"]) for choice in spec.choices(plain) if choice["selected"]), "set")
+        names = [name for name in spec.expected_parameters() if name is not None]
+        if any(name in cl.filter_params for name in names):
+            value = next(
+                (str(choice["display"]) for choice in spec.choices(plain) if choice["selected"]), "set"
+            )
             active.append(ActiveFilter(str(spec.title), value, cl.get_query_string(remove=names)))
     return active

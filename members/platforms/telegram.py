@@ -203,6 +203,7 @@ class TelegramReader:
         """The chats that we have a dialog with, page by page; not those that messages merely mention."""
         request = _dialogs_request()
         seen: set[int] = set()
+        total = 0  # only a slice tells how many there are in all, and later slices leave out the pinned ones
         while True:
             answer = await self._call(request)
             dialogs = [line for line in getattr(answer, "dialogs", ()) if isinstance(line, tl.Dialog)]
@@ -214,7 +215,8 @@ class TelegramReader:
             known = _by_peer_id(answer.chats)
             yield [known[peer] for peer in peers if peer in known and peer not in seen]
             seen |= peers.keys()
-            if len(seen) >= getattr(answer, "count", 0):  # only a slice tells how many there are in all
+            total = max(total, getattr(answer, "count", 0))
+            if len(seen) >= total:
                 return
             request = _dialogs_after(answer, dialogs)
 

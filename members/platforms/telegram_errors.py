@@ -77,8 +77,6 @@ def translate(error: Exception, method: str) -> PlatformError:
     The new error shall not carry the old one along (`raise … from None`): a Telethon error
     holds its request, and with it access hashes.
     """
-    if isinstance(error, PlatformError):
-        return error
     if isinstance(error, tl_errors.AuthKeyNotFound):
         return AccountTrouble(f"{_SIGN_IN_AGAIN} (its key is unknown)", code="AUTH_KEY_NOT_FOUND")
     if isinstance(error, tl_errors.RPCError):

@@ -30,10 +30,10 @@ _NOBODY = frozenset({"USERNAME_NOT_OCCUPIED", "USERNAME_INVALID"})
 
 
 class PeopleSearch:
-    """One round of looking people up. Afterwards `found` holds users by id, and `failures` says,
+    """One round of looking people up.
 
-    by the key of the person, why somebody could not be looked up: nobody may conclude
-    from such a failure that the person does not exist.
+    Afterwards `found` holds users by id, and `failures` says, by the key of the person, why
+    somebody could not be looked up: that is no proof that they do not exist.
     """
 
     def __init__(

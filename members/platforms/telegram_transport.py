@@ -48,12 +48,12 @@ class TelegramTransport:
         self._meter = meter
         self._gate = FloodGate(meter)
         self._slots = asyncio.Semaphore(concurrency)
-        self._connection: asyncio.Task[TelegramClient] | None = None
+        self._line: asyncio.Task[_Line] | None = None
 
     async def __aenter__(self) -> Self:
-        self._connection = asyncio.create_task(_connect(self._config))
+        self._line = asyncio.create_task(_open_line(self._config))
         try:
-            await self._connection
+            await self._line
         except BaseException:
             await self._close()
             raise
@@ -70,55 +70,96 @@ class TelegramTransport:
         attempt = 0
         while True:
             await self._gate.passed(method)
-            connection = self._current()
-            client = await asyncio.shield(connection)
+            line = self._current_line()
+            open_line = await asyncio.shield(line)
             try:
                 async with self._slots:
                     if self._gate.left(method) > 0:
                         continue  # limited while this call queued for its slot
-                    return await self._send(client, method, request)
+                    self._meter.count(method)
+                    return await open_line.ask(request, method, seconds=self._config.call_timeout)
             except TryLater as error:
                 attempt += 1
                 if error.code in FLOOD_WAITS:
                     self._gate.shut(method, error.seconds)
-                elif error.code == UNREACHABLE:
-                    self._replace(connection)
-                # Any other is a server's trouble: Telethon has already paused for 2 seconds.
                 if attempt >= self._config.attempts:
                     raise
+                if error.code == UNREACHABLE:
+                    self._replace(line)
+                # Any other is a server's trouble: Telethon has already paused for 2 seconds.
 
-    async def _send(self, client: TelegramClient, method: str, request: Any) -> Any:
-        self._meter.count(method)
-        try:
-            async with asyncio.timeout(self._config.call_timeout):
-                return await client(request)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            # Nobody cancelled us: Telethon cancels what is under way when its line closes.
-            raise unreachable(method) from None
-        except _TELETHON_ERRORS as error:
-            raise translate(error, method) from None
-
-    def _current(self) -> asyncio.Task[TelegramClient]:
-        if self._connection is None:
+    def _current_line(self) -> asyncio.Task[_Line]:
+        if self._line is None:
             raise RuntimeError("TelegramTransport is used outside its 'async with' block")
-        return self._connection
+        return self._line
 
-    def _replace(self, broken: asyncio.Task[TelegramClient]) -> None:
-        """Start a new connection, unless an overlapped call has done so already."""
-        if self._connection is broken:
-            self._connection = asyncio.create_task(_reconnect(broken.result(), self._config))
+    def _replace(self, broken: asyncio.Task[_Line]) -> None:
+        """Open a new line, unless an overlapped call has begun to do so."""
+        if self._line is broken:
+            self._line = asyncio.create_task(_open_line(self._config, instead_of=broken.result()))
 
     async def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is None:
+        line, self._line = self._line, None
+        if line is None:
             return
-        connection.cancel()
-        await asyncio.wait([connection])
-        if not connection.cancelled() and connection.exception() is None:
-            await _disconnect(connection.result())
+        line.cancel()
+        await asyncio.wait([line])
+        if not line.cancelled() and line.exception() is None:
+            await line.result().close()
+
+
+class _Line:
+    """A connected client, and a future that is done when its connection has ended."""
+
+    def __init__(self, client: TelegramClient) -> None:
+        self._client = client
+        self._ended = asyncio.ensure_future(client.disconnected)
+        self._ended.add_done_callback(_see)
+
+    async def ask(self, request: Any, method: str, *, seconds: float) -> Any:
+        # Telethon forgets what it had not sent yet when the connection ends: nobody would ever answer.
+        return await _within(seconds, self._client(request), method, unless=[self._ended])
+
+    async def close(self) -> None:
+        await self._client.disconnect()
+
+
+def _see(future: asyncio.Future[Any]) -> None:
+    """Take note of the error in `future`, which asyncio would log as lost."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def _open_line(config: TelegramConfig, *, instead_of: _Line | None = None) -> _Line:
+    """Connect; Telethon greets the server on the way. Raises what `call` raises."""
+    if instead_of is not None:
+        await instead_of.close()
+    client = make_client(config)
+    try:
+        await _within(config.connect_timeout, client.connect(), "connecting")
+    except BaseException:
+        await client.disconnect()
+        with contextlib.suppress(Exception):
+            await client.disconnected  # it may hold an error that nobody else sees
+        raise
+    return _Line(client)
+
+
+async def _within(
+    seconds: float, work: Coroutine[Any, Any, T], method: str, *, unless: Iterable[asyncio.Future[Any]] = ()
+) -> T:
+    """The result of `work`; TryLater when it takes longer, or one of `unless` is done before."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task, *unless], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done() or task.cancelled():  # Telethon cancels what is under way when it hangs up
+            raise unreachable(method)
+        return task.result()
+    except _TELETHON_ERRORS as error:
+        raise translate(error, method) from None
+    finally:
+        if task.cancel():
+            await asyncio.wait([task])
 
 
 class FloodGate:
@@ -134,9 +175,10 @@ class FloodGate:
         return self._opens_at.get(method, -math.inf) - asyncio.get_running_loop().time()
 
     def shut(self, method: str, seconds: float) -> None:
-        """Allow no call of `method` for so long. Waits come in whole seconds: when less than one
+        """Allow no call of `method` for so long.
 
-        is new, this is the same wait, told to overlapped calls one after the other.
+        Waits come in whole seconds: when less than one of them is new, it is the same wait,
+        told to overlapped calls one after the other.
         """
         if seconds - self.left(method) >= 1:
             self._opens_at[method] = asyncio.get_running_loop().time() + seconds
@@ -158,32 +200,3 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _connect(config: TelegramConfig) -> TelegramClient:
-    """A connected client; Telethon greets the server on the way. Raises what `call` raises."""
-    client = make_client(config)
-    try:
-        async with asyncio.timeout(config.connect_timeout):
-            await client.connect()
-    except asyncio.CancelledError:
-        await _disconnect(client)
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise unreachable("connecting") from None
-    except _TELETHON_ERRORS as error:
-        await _disconnect(client)
-        raise translate(error, "connecting") from None
-    return client
-
-
-async def _reconnect(broken: TelegramClient, config: TelegramConfig) -> TelegramClient:
-    await _disconnect(broken)
-    return await _connect(config)
-
-
-async def _disconnect(client: TelegramClient) -> None:
-    with contextlib.suppress(Exception):
-        await client.disconnect()
-        await client.disconnected  # collects the error of a line that broke, or asyncio logs it as lost

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from argparse import ArgumentParser, ArgumentTypeError
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -25,7 +26,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--slack-port", type=int, default=0, metavar="PORT", help="default: a free one")
-        parser.add_argument("--telegram-port", type=int, default=0, metavar="PORT", help="default: a free one")
+        parser.add_argument(
+            "--telegram-port", type=int, default=0, metavar="PORT", help="default: a free one"
+        )
         parser.add_argument("--seed", type=int, default=7, help="another seed, another company (%(default)s)")
         parser.add_argument(
             "--size",
@@ -41,16 +44,24 @@ class Command(BaseCommand):
             help="customers in a group on average (%(default)s)",
         )
         parser.add_argument(
-            "--latency", type=float, default=0.0, metavar="MS", help="milliseconds that every call takes (%(default)s)"
+            "--latency",
+            type=float,
+            default=0.0,
+            metavar="MS",
+            help="milliseconds that every call takes (%(default)s)",
         )
         parser.add_argument(
             "--speed",
             type=float,
             metavar="FACTOR",
-            help="keep Slack's rate limits, this many times faster: 1 is Slack's own pace (default: no limits)",
+            help="Slack's rate limits, this many times faster; 1 is Slack's own pace (default: no limits)",
         )
-        parser.add_argument("--write-policy", type=Path, metavar="FILE", help="write the company's policy.json here")
-        parser.add_argument("--env-file", type=Path, metavar="FILE", help="write the environment here, as a .env file")
+        parser.add_argument(
+            "--write-policy", type=Path, metavar="FILE", help="write the company's policy.json here"
+        )
+        parser.add_argument(
+            "--env-file", type=Path, metavar="FILE", help="write the environment here, as a .env file"
+        )
 
     def handle(self, *, write_policy: Path | None, env_file: Path | None, **options: Any) -> None:
         company = build_company(Size.of(options["size"], options["members"]), options["seed"])
@@ -62,31 +73,35 @@ class Command(BaseCommand):
             telegram_latency=options["latency"] / 1000,
             telegram_port=options["telegram_port"],
         )
-        with exit_on_signals():
+        with exit_on_signals(), ExitStack() as stack:
             try:
-                sandbox.start()
+                stack.enter_context(sandbox)
             except OSError as error:
-                raise CommandError(f"The sandbox cannot start ({error.strerror}): choose other ports.") from error
-            with sandbox:
-                environment = sandbox.environment()
-                if write_policy is not None:
-                    _write(write_policy, json.dumps(company.policy, indent=1, ensure_ascii=False) + "\n")
-                if env_file is not None:
-                    _write(env_file, "".join(f"{name}={value}\n" for name, value in environment.items()))
-                self._greet(company, environment)
-                Event().wait()
+                raise CommandError(
+                    f"The sandbox cannot start ({error.strerror}): choose other ports."
+                ) from error
+            environment = sandbox.environment()
+            if write_policy is not None:
+                _write(write_policy, json.dumps(company.policy, indent=1, ensure_ascii=False) + "\n")
+            if env_file is not None:
+                _write(env_file, "".join(f"{name}={value}\n" for name, value in environment.items()))
+            self._greet(company, environment)
+            Event().wait()
 
     def _greet(self, company: Company, environment: dict[str, str]) -> None:
         """Comments and assignments: all of it can be pasted into a shell."""
         groups = company.truth.groups
         slack = sum(platform == "slack" for platform, _ in groups)
-        self.stdout.write(f"# An invented company with {slack} Slack channels and {len(groups) - slack} Telegram groups")
+        self.stdout.write(
+            f"# An invented company with {slack} Slack channels and {len(groups) - slack} Telegram groups"
+        )
         self.stdout.write("# in scope is up. Point Group Admin at it:")
         for name, value in environment.items():
             self.stdout.write(f"export {name}={shlex.quote(value)}")
         self.stdout.write(
-            f"# Telegram's sign-in code for {company.telegram_phone} is {company.telegram.login_code}; Ctrl-C stops it."
+            f"# Telegram's sign-in code for {company.telegram_phone}: {company.telegram.login_code}"
         )
+        self.stdout.write("# Ctrl-C stops it.")
         self.stdout.flush()
 
 

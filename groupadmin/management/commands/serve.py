@@ -16,6 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 from waitress import create_server
 
+from audits.tasks import wake_audits
 from groupadmin.celery import app
 from groupadmin.embedded import AlreadyRunning, Engine, only_instance
 from groupadmin.processes import Group, Program, exit_on_signals
@@ -42,7 +43,9 @@ class Command(BaseCommand):
     def _require_migrations(self) -> None:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            raise CommandError("The database is not up to date: run manage.py migrate.", returncode=NOT_CONFIGURED)
+            raise CommandError(
+                "The database is not up to date: run manage.py migrate.", returncode=NOT_CONFIGURED
+            )
 
     def _serve_embedded(self, host: str, port: int) -> None:
         try:
@@ -53,10 +56,15 @@ class Command(BaseCommand):
 
     def _serve_alone(self, host: str, port: int) -> None:
         try:
-            server = create_server(get_wsgi_application(), host=host, port=port, threads=WEB_THREADS, ident=None)
+            server = create_server(
+                get_wsgi_application(), host=host, port=port, threads=WEB_THREADS, ident=None
+            )
         except OSError as error:
-            raise CommandError(f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port.") from error
+            raise CommandError(
+                f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port."
+            ) from error
         with Engine(app) as engine:
+            wake_audits.delay()  # what a killed process left behind goes on now, not at the next schedule
             self._greet(host, port)
             server.run()  # until a signal; then lets running requests finish
             server.close()
@@ -72,11 +80,29 @@ class Command(BaseCommand):
         # Lets a worker finish or hand back what it runs, instead of waiting for ever.
         soft_stop = {"REMAP_SIGTERM": "SIGQUIT"}
         programs = (
-            Program("web", [*python, "gunicorn", "groupadmin.wsgi", f"--bind={host}:{port}", "--workers=2", "--threads=4"]),
-            Program("worker", [*worker, "--queues=default", "--concurrency=2", "--hostname=default@%h"], soft_stop),
+            Program(
+                "web",
+                [
+                    *python,
+                    "gunicorn",
+                    "groupadmin.wsgi",
+                    f"--bind={host}:{port}",
+                    "--workers=2",
+                    "--threads=4",
+                ],
+            ),
+            Program(
+                "worker", [*worker, "--queues=default", "--concurrency=2", "--hostname=default@%h"], soft_stop
+            ),
             # One at a time: two clients on one Telegram session would lose it.
-            Program("telegram", [*worker, "--queues=telegram", "--concurrency=1", "--hostname=telegram@%h"], soft_stop),
-            Program("beat", [*celery, "beat", "--loglevel", "INFO", f"--pidfile={settings.VAR_DIR / 'beat.pid'}"]),
+            Program(
+                "telegram",
+                [*worker, "--queues=telegram", "--concurrency=1", "--hostname=telegram@%h"],
+                soft_stop,
+            ),
+            Program(
+                "beat", [*celery, "beat", "--loglevel", "INFO", f"--pidfile={settings.VAR_DIR / 'beat.pid'}"]
+            ),
         )
         with Group(programs) as group:
             self._greet(host, port)
@@ -84,7 +110,9 @@ class Command(BaseCommand):
 
     def _greet(self, host: str, port: int) -> None:
         address = f"[{host}]" if ":" in host else host
-        self.stdout.write(f"Group Admin is on http://{address}:{port}{reverse('admin:index')} (Ctrl-C stops it).")
+        self.stdout.write(
+            f"Group Admin is on http://{address}:{port}{reverse('admin:index')} (Ctrl-C stops it)."
+        )
         if not get_user_model().objects.exists():
             self.stdout.write("Nobody can sign in yet: run manage.py createsuperuser in another terminal.")
         self.stdout.flush()

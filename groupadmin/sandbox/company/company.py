@@ -71,12 +71,16 @@ def assemble(size: Size, seed: int, staff: Sequence[Staff]) -> Company:
     )
 
 
-def _exclusions(slack: SlackWorld, telegram: TelegramWorld, identities: Identities) -> Iterator[dict[str, Any]]:
+def _exclusions(
+    slack: SlackWorld, telegram: TelegramWorld, identities: Identities
+) -> Iterator[dict[str, Any]]:
     """A handful of accepted exceptions, each where it makes a difference; a tiny company has fewer."""
     channels = [
         channel
         for channel in slack.channels.values()
-        if SCOPE_WORD in channel.name and identities.slack_account in channel.members and not channel.is_archived
+        if SCOPE_WORD in channel.name
+        and identities.slack_account in channel.members
+        and not channel.is_archived
     ]
     chats = [
         chat

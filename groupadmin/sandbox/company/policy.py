@@ -68,5 +68,7 @@ def exclusion(
     }
 
 
-def _category(key: str, name: str, *, full_team: bool, patterns: list[str], default: bool = False) -> dict[str, Any]:
+def _category(
+    key: str, name: str, *, full_team: bool, patterns: list[str], default: bool = False
+) -> dict[str, Any]:
     return {"key": key, "name": name, "full_team": full_team, "default": default, "patterns": patterns}

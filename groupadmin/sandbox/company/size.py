@@ -22,6 +22,8 @@ class Size:
     telegram_users: int = 2_400
     members_per_group: int = 12
     """Customers in a group on average; staff come on top."""
+    full_teams: float = 0.75
+    """The share of groups in which nobody who is required is missing, 0–1."""
 
     @classmethod
     def of(cls, groups: int, members_per_group: int = 12) -> Self:

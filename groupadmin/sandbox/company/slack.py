@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from random import Random
+from typing import NamedTuple
 
 from groupadmin.sandbox.company import words
 from groupadmin.sandbox.company.attendance import draw_customers, draw_staff, required_keys
 from groupadmin.sandbox.company.policy import EXCLUDED_CHANNEL
 from groupadmin.sandbox.company.size import Size
 from groupadmin.sandbox.company.staff import ACCOUNT, Staff, by_key
-from groupadmin.sandbox.slack.world import SlackChannel, SlackToken, SlackUser, SlackWorld
+from groupadmin.sandbox.slack.world import TEAM_ID, SlackChannel, SlackToken, SlackUser, SlackWorld
 
 USER_TOKEN = "xoxp-sandbox-ada-example"
 USER_SCOPES = frozenset(
-    "channels:read groups:read channels:history groups:history channels:write groups:write channels:write.invites "
-    "groups:write.invites users:read users:read.email chat:write team:read".split()
+    {
+        *("team:read", "users:read", "users:read.email", "chat:write"),
+        *("channels:read", "channels:history", "channels:write", "channels:write.invites"),
+        *("groups:read", "groups:history", "groups:write", "groups:write.invites"),
+    }
 )
 BOTS = 15
 STRANGER_TEAMS = 20
@@ -54,7 +58,9 @@ class _Workspace:
 
     def _add_bots(self) -> None:
         for number in range(1, BOTS + 1):
-            bot = SlackUser(f"U0BOT{number:06}", f"example-bot-{number}", f"Example Bot {number}", is_bot=True)
+            bot = SlackUser(
+                f"U0BOT{number:06}", f"example-bot-{number}", f"Example Bot {number}", is_bot=True
+            )
             self.bots.append(self.world.add_user(bot).id)
 
     def _add_customers(self, total: int) -> None:
@@ -70,7 +76,6 @@ class _Workspace:
                 email=f"{handle}@customers.example.com",
                 deleted=number % 20 == 7,
                 is_restricted=not stranger,
-                is_ultra_restricted=not stranger and number % 3 == 1,
             )
             if stranger:
                 user.team_id = f"T0CUSTOMER{number % STRANGER_TEAMS:02}"
@@ -85,45 +90,38 @@ class _Workspace:
         for index, (name, category) in enumerate(names):
             without_owner = index == len(names) - 1 and index != community  # public: visible all the same
             channel = self._new_channel(name, is_private=index != community and not without_owner)
-            channel.is_ext_shared = category in ("customer", "intro") and index % 10 < 7
+            shared = index == community or (category in ("customer", "intro") and index % 10 < 7)
             big = len(self.customers) * 2 // 3 if index == community else None
             customers = draw_customers(self.customers, index, self.size.members_per_group, exactly=big)
-            staff = draw_staff(self.random, self.staff, required=self.required, always={ACCOUNT})
+            staff = draw_staff(
+                self.random,
+                self.staff,
+                required=self.required,
+                always={ACCOUNT},
+                full_teams=self.size.full_teams,
+            )
             if without_owner:
                 staff = [member for member in staff if member.key != ACCOUNT]
+            if not shared:
+                customers = [user_id for user_id in customers if not self._is_stranger(user_id)]
             self._seat(channel, staff, customers, staff_first=index % 2 == 0)
 
     def _add_other_channels(self) -> None:
         for index in range(self.size.slack_other):
-            name, visible, archived, private = self._other_kind(index)
-            channel = self._new_channel(name, is_private=private)
-            channel.is_archived = archived
-            channel.is_general = index == 0
-            staff = [member for member in self.staff if self._joins(member, private=private)]
-            if not visible:
-                staff = [member for member in staff if member.key != ACCOUNT]
-            everybody = len(self.customers) if name == "general" else None
+            plan = _other_channel(index)
+            channel = self._new_channel(plan.name, is_private=plan.private)
+            channel.is_archived = plan.archived
+            channel.is_general = plan.name == "general"
+            staff = [member for member in self.staff if self._joins(member, plan)]
+            everybody = len(self.customers) if channel.is_general else None
             customers = draw_customers(self.customers, index, self.size.members_per_group, exactly=everybody)
-            self._seat(channel, staff, customers, staff_first=index % 2 == 0)
+            guests = [user_id for user_id in customers if not self._is_stranger(user_id)]
+            self._seat(channel, staff, guests, staff_first=index % 2 == 0)
 
-    def _other_kind(self, index: int) -> tuple[str, bool, bool, bool]:
-        """(name, visible to the token's owner, archived, private) of the n-th channel that is not audited."""
-        word = words.COMPANY_WORDS[index % len(words.COMPANY_WORDS)].lower()
-        fixed = {0: "general", 1: "random", 2: EXCLUDED_CHANNEL, 3: "bit-safe-drills"}
-        if index in fixed:
-            return fixed[index], True, False, False
-        if index % 28 == 5:
-            return f"closed-{word}-bitsafe-{index}", True, True, True
-        if index % 47 == 6:
-            return f"secret-{word}-bitsafe-{index}", False, False, True
-        if index % 35 == 8:
-            return f"secret-{word}-{index}", False, False, True
-        return f"team-{word}-{index}", True, index % 28 == 10, index % 5 == 4
-
-    def _joins(self, member: Staff, *, private: bool) -> bool:
+    def _joins(self, member: Staff, plan: _OtherChannel) -> bool:
         """Most colleagues sit in most internal channels, so that some people's lists take two pages."""
-        if member.key == ACCOUNT and private:
-            return True
+        if member.key == ACCOUNT and plan.private:
+            return not plan.unseen
         return self.random.random() < (0.97 if "core" in member.teams else 0.3)
 
     def _new_channel(self, name: str, *, is_private: bool) -> SlackChannel:
@@ -158,6 +156,36 @@ class _Workspace:
             ours.append(self.bots[len(self.world.channels) % len(self.bots)])
         ids: Iterable[str] = [*ours, *customers] if staff_first else [*customers, *ours]
         channel.members = dict.fromkeys(ids)
+        channel.is_ext_shared = any(self._is_stranger(user_id) for user_id in channel.members)
+
+    def _is_stranger(self, user_id: str) -> bool:
+        """Somebody of another workspace, who comes in through Slack Connect."""
+        return self.world.users[user_id].team_id != TEAM_ID
+
+
+class _OtherChannel(NamedTuple):
+    """One of the channels that are not audited."""
+
+    name: str
+    private: bool = False
+    archived: bool = False
+    unseen: bool = False
+    """The token's owner is not in it, though it is private."""
+
+
+def _other_channel(index: int) -> _OtherChannel:
+    """The first few by name, then mostly open ones, with a few archived and unseen ones of either scope."""
+    named = ("general", "random", EXCLUDED_CHANNEL, "bit-safe-drills")
+    if index < len(named):
+        return _OtherChannel(named[index])
+    word = words.COMPANY_WORDS[index % len(words.COMPANY_WORDS)].lower()
+    if index % 28 == 5:
+        return _OtherChannel(f"closed-{word}-bitsafe-{index}", private=True, archived=True)
+    if index % 47 == 6:
+        return _OtherChannel(f"secret-{word}-bitsafe-{index}", private=True, unseen=True)
+    if index % 35 == 8:
+        return _OtherChannel(f"secret-{word}-{index}", private=True, unseen=True)
+    return _OtherChannel(f"team-{word}-{index}", private=index % 5 == 4, archived=index % 28 == 10)
 
 
 def _names(random: Random) -> Iterable[tuple[str, str]]:

@@ -59,7 +59,9 @@ class Staff:
             "slack_user_id": None,
             "slack_username": self.slack.name if self.slack else None,
             "telegram_user_id": None,
-            "telegram_username": self.telegram.usernames[0] if self.telegram and self.telegram.usernames else None,
+            "telegram_username": self.telegram.usernames[0]
+            if self.telegram and self.telegram.usernames
+            else None,
             "email": None,
         }
         return row | dict(self.written)
@@ -85,14 +87,31 @@ def default_staff() -> list[Staff]:
         employee(7, "gus", "Gus Dummy", "Support", ("slack-crew",), attendance=0.15),
         employee(8, "hal", "Hal Template", "Support", ("slack-crew",), attendance=0.1),
         employee(9, "ivy", "Ivy Standin", "Adviser", ("slack-crew",), status="optional", attendance=0.17),
-        employee(10, "jo", "Jo Tentative", "Contractor", ("slack-crew",), status="under_review", attendance=0.15),
-        employee(11, "kim", "Kim Former", "Business Development", ("core", "bd"), status="offboarded", attendance=0.05),
+        employee(
+            10, "jo", "Jo Tentative", "Contractor", ("slack-crew",), status="under_review", attendance=0.15
+        ),
+        employee(
+            11,
+            "kim",
+            "Kim Former",
+            "Business Development",
+            ("core", "bd"),
+            status="offboarded",
+            attendance=0.05,
+        ),
         employee(12, "lou", "Lou Departed", "Support", ("slack-crew",), status="offboarded", attendance=0.0),
     ]
 
 
 def employee(
-    number: int, key: str, name: str, title: str, teams: tuple[str, ...], *, telegram: str | None = None, **rest: Any
+    number: int,
+    key: str,
+    name: str,
+    title: str,
+    teams: tuple[str, ...],
+    *,
+    telegram: str | None = None,
+    **rest: Any,
 ) -> Staff:
     """An employee with one account on either platform, known by its usernames."""
     handle = key.replace("-", ".")

@@ -22,7 +22,7 @@ BASIC_GROUP_LIMIT = 150
 """Telegram itself allows 200 members in a basic group."""
 HIDDEN_LIST_SIZE = 120
 """Telegram lets admins hide the member list of supergroups with at least 100 members."""
-HIDDEN_LISTS = 2
+HIDDEN_LISTS = 1
 EXCLUDED_SHARED = 4
 BROADCASTS = 6
 UNSEEN = 3
@@ -64,7 +64,9 @@ class _Network:
         for member in self.all_staff:
             for user in (*member.telegram_lookalikes, *([member.telegram] if member.telegram else [])):
                 self.world.add_user(user)
-        self.world.add_user(TelegramUser(BOT_ID, "Sandbox Bot", usernames=["sandbox_example_bot"], is_bot=True))
+        self.world.add_user(
+            TelegramUser(BOT_ID, "Sandbox Bot", usernames=["sandbox_example_bot"], is_bot=True)
+        )
         names = islice(words.people(self.random), self.size.telegram_users)
         for number, (first, last) in enumerate(names):
             user = TelegramUser(FIRST_CUSTOMER + number * 31, first, last)
@@ -93,7 +95,9 @@ class _Network:
 
     def _draw_staff(self, category: str, *, always: set[str]) -> list[Staff]:
         required = required_keys(self.staff, ("core", "slack-crew") if category == "special" else ("core",))
-        return draw_staff(self.random, self.staff, required=required, always=always)
+        return draw_staff(
+            self.random, self.staff, required=required, always=always, full_teams=self.size.full_teams
+        )
 
     def _appoint(self, chat: TelegramChat, index: int) -> None:
         """Of twenty groups the account owns nine, may rename five more, and is a lesser admin of two."""
@@ -111,27 +115,33 @@ class _Network:
     def _add_origin(self, chat: TelegramChat) -> None:
         """The basic group that `chat` once was: still listed, with its old members and `migrated_to`."""
         origin = self._new_chat("basic", chat.title)
-        origin.members = dict.fromkeys((self.account, self.anchor, *islice(chat.members, BASIC_GROUP_LIMIT)), NEWEST)
+        origin.members = dict.fromkeys(
+            (self.account, self.anchor, *islice(chat.members, BASIC_GROUP_LIMIT)), NEWEST
+        )
         origin.creator = chat.creator
         self.world.add_chat(origin)
         origin.migrated_to, chat.migrated_from = chat.id, origin.id
-        self.world.post(origin, origin.creator, action=Action("migrate_to", chat_id=chat.id), date=chat.created)
+        self.world.post(
+            origin, origin.creator, action=Action("migrate_to", chat_id=chat.id), date=chat.created
+        )
         came_from = Action("migrate_from", origin.title, chat_id=origin.id)
         self.world.post(chat, chat.creator, action=came_from, date=chat.created)
 
     def _hide_member_lists(self) -> None:
-        """Groups where a plain member cannot list the others: everybody is in the first, one lacks somebody."""
+        """Groups where a plain member cannot list the others, and one of the core team lacks."""
         staff = [member for member in self.staff if member.status != "offboarded"]
-        absent = next((m for m in reversed(staff) if "core" in m.teams and m.key not in (ACCOUNT, ANCHOR)), None)
+        absent = next(
+            (m for m in reversed(staff) if "core" in m.teams and m.key not in (ACCOUNT, ANCHOR)), None
+        )
         plain = (
             chat
             for chat in self.world.chats.values()
             if chat.kind == "supergroup" and not chat.usernames and chat.migrated_from is None
             if self.account not in (chat.creator, *chat.admins)
         )
-        for number, chat in enumerate(islice(plain, HIDDEN_LISTS)):
+        for chat in islice(plain, HIDDEN_LISTS):
             chat.members_hidden = True
-            present = [member for member in staff if number == 0 or member is not absent]
+            present = [member for member in staff if member is not absent]
             self._seat(chat, present, self.customers[:HIDDEN_LIST_SIZE], staff_first=False)
 
     def _add_not_shared(self) -> None:
@@ -146,7 +156,7 @@ class _Network:
             self.world.add_chat(chat)
 
     def _add_never_audited(self) -> None:
-        """Shared groups that the policy excludes, broadcast channels, and groups that the account cannot see."""
+        """Shared but excluded groups, broadcast channels, and groups that the account cannot see."""
         everybody = [member for member in self.staff if member.status != "offboarded"]
         without_account = [member for member in everybody if member.key != ACCOUNT]
         plans: list[tuple[ChatKind, str, list[Staff]]] = [
@@ -165,7 +175,9 @@ class _Network:
         """Ids are scattered: their order says nothing about the order of the list."""
         number = next(self.numbers)
         base = 400_000_000 if kind == "basic" else 1_600_000_000
-        return TelegramChat(base + number * 7_919 % 1_000_003, kind, title, None, created=NEWEST - number * 3_600)
+        return TelegramChat(
+            base + number * 7_919 % 1_000_003, kind, title, None, created=NEWEST - number * 3_600
+        )
 
     def _customers(self, index: int, *, exactly: int | None = None) -> list[int]:
         return draw_customers(self.customers, index, self.size.members_per_group, exactly=exactly)

@@ -17,7 +17,13 @@ from groupadmin.sandbox.slack.world import SlackUser
 from groupadmin.sandbox.telegram.world import TelegramUser
 
 TRICKY_SIZE = Size(
-    slack_in_scope=40, slack_other=20, slack_users=260, telegram_shared=60, telegram_other=8, telegram_users=300
+    slack_in_scope=40,
+    slack_other=20,
+    slack_users=260,
+    telegram_shared=60,
+    telegram_other=8,
+    telegram_users=300,
+    full_teams=0.05,
 )
 IDENTITY_CHANGED = frozenset({"handle-changed", "handle-taken"})
 """Keys of the employees whose username in the policy file is no longer theirs, on both platforms."""
@@ -107,7 +113,9 @@ def _other_case() -> Staff:
 
 def _old_account_too() -> Staff:
     """A deactivated Slack account with the same username lies beside the active one."""
-    old = SlackUser("U0OLD000027", "old.account.too", "Rea Returned", email="rea.before@example.com", deleted=True)
+    old = SlackUser(
+        "U0OLD000027", "old.account.too", "Rea Returned", email="rea.before@example.com", deleted=True
+    )
     return replace(_core(27, "old-account-too", "Rea Returned"), slack_lookalikes=(old,))
 
 
@@ -127,10 +135,10 @@ def _email_only() -> Staff:
 
 
 def _from_another_workspace() -> Staff:
-    """Works in a partner's Slack workspace and is met through Slack Connect."""
+    """Works in a partner's Slack workspace, where anybody may have our people's usernames: known by id."""
     member = _core(30, "slack-connect", "Pat Partner")
     member.slack_account.team_id = "T0PARTNER00"
-    return member
+    return replace(member, written={"slack_user_id": member.slack_account.id})
 
 
 def _core(number: int, key: str, name: str) -> Staff:

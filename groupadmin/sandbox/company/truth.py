@@ -7,6 +7,7 @@ measured against it. Who is who is never guessed from handles here; the company 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -83,7 +84,9 @@ class Truth:
     @property
     def departed_present(self) -> frozenset[tuple[str, str, str]]:
         """(platform, group id, employee key) for every offboarded person who is still in a group."""
-        return frozenset((*key, person) for key, group in self.groups.items() for person in group.departed_present)
+        return frozenset(
+            (*key, person) for key, group in self.groups.items() for person in group.departed_present
+        )
 
     @property
     def no_admin_right(self) -> frozenset[str]:
@@ -138,7 +141,9 @@ def truth_of(
             unseeable.add(("telegram", str(chat.id)))
         else:
             groups["telegram", str(chat.id)] = reader.telegram_group(chat)
-    unresolved = frozenset((group.platform, person) for group in groups.values() for person in group.unresolved)
+    unresolved = frozenset(
+        (group.platform, person) for group in groups.values() for person in group.unresolved
+    )
     return Truth(groups, frozenset(unseeable), unresolved)
 
 
@@ -190,18 +195,7 @@ class _Reader:
         self, platform: str, group_id: str, name: str, members: Container[str | int], **facts: Any
     ) -> GroupTruth:
         category = self._category(name)
-        lists: dict[str, set[str]] = {
-            key: set()
-            for key in (
-                "required_present",
-                "required_missing",
-                "optional_present",
-                "optional_missing",
-                "excluded",
-                "unresolved",
-                "departed_present",
-            )
-        }
+        lists: defaultdict[str, set[str]] = defaultdict(set)
         for employee in self.policy["employees"]:
             person = employee["key"]
             account = self._account(platform, person)
@@ -225,7 +219,13 @@ class _Reader:
             requires_full_team=category["full_team"],
             flags=frozenset(self._flags(name, facts["privacy"], facts["history"])),
             **facts,
-            **{key: frozenset(people) for key, people in lists.items()},
+            required_present=frozenset(lists["required_present"]),
+            required_missing=frozenset(lists["required_missing"]),
+            optional_present=frozenset(lists["optional_present"]),
+            optional_missing=frozenset(lists["optional_missing"]),
+            excluded=frozenset(lists["excluded"]),
+            unresolved=frozenset(lists["unresolved"]),
+            departed_present=frozenset(lists["departed_present"]),
         )
 
     def _account(self, platform: str, person: str) -> str | int | None:

@@ -7,20 +7,25 @@ from itertools import count, islice
 from random import Random
 from typing import NamedTuple
 
-FIRST_NAMES = tuple(
-    "Abe Bea Cal Dot Eli Flo Gil Hew Ike Jin Kit Lev Meg Ned Ora Pat Quin Rae Sid Tao Una Van Wes Xia Yan Zoe".split()
-)
-LAST_NAMES = tuple(
-    "Example Sample Placeholder Specimen Mockup Fixture Dummy Template Demo Prototype Testcase Lorem Ipsum".split()
-)
-COMPANY_WORDS = tuple(
-    "Acme Northwind Amber Birch Copper Dune Ember Fjord Garnet Harbour Indigo Juniper Kestrel Lagoon Maple Nimbus "
-    "Opal Pebble Quartz Raven Saffron Tundra Umber Velvet Willow Xenon Yarrow Zephyr Aspen Basalt Cedar Dahlia "
-    "Elm Fern Granite Hazel Iris Jasper Kelp Lilac Marble Nutmeg Onyx Pine Reed Slate Thistle Violet Walnut".split()
-)
-COMPANY_SUFFIXES = ("Example", "Sample", "Specimen", "Placeholder", "Mockup", "Dummy", "Prototype", "Testcase")
-TOPICS = tuple("budget hiring launch legal office payroll planning quality release roadmap security travel".split())
-PLACES = tuple("Atlantis Utopia Erewhon Lilliput Camelot Avalon Laputa Shangri-La".split())
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+FIRST_NAMES = _words("""
+    Abe Bea Cal Dot Eli Flo Gil Hew Ike Jin Kit Lev Meg Ned Ora Pat Quin Rae Sid Tao Una Van Wes Xia Yan Zoe
+""")
+LAST_NAMES = _words("""
+    Example Sample Placeholder Specimen Mockup Fixture Dummy Template Demo Prototype Testcase Lorem Ipsum
+""")
+COMPANY_WORDS = _words("""
+    Acme Northwind Amber Birch Copper Dune Ember Fjord Garnet Harbour Indigo Juniper Kestrel Lagoon Maple
+    Nimbus Opal Pebble Quartz Raven Saffron Tundra Umber Velvet Willow Xenon Yarrow Zephyr Aspen Basalt Cedar
+    Dahlia Elm Fern Granite Hazel Iris Jasper Kelp Lilac Marble Nutmeg Onyx Pine Reed Slate Thistle Violet
+""")
+COMPANY_SUFFIXES = _words("Example Sample Specimen Placeholder Mockup Dummy Prototype Testcase")
+TOPICS = _words("budget hiring launch legal office payroll planning quality release roadmap security travel")
+PLACES = _words("Atlantis Utopia Erewhon Lilliput Camelot Avalon Laputa Shangri-La")
 
 
 class GroupName(NamedTuple):
@@ -85,7 +90,7 @@ def slack_names(total: int) -> list[GroupName]:
 
 
 def telegram_titles(total: int) -> list[GroupName]:
-    """The titles of `total` groups in scope, made like `slack_names`; two in five carry the old product name."""
+    """The same for `total` Telegram groups in scope; two in five carry the old product name."""
     titles = [GroupName(title, "intro" if "INTRO" in title else "customer") for title in ODD_TELEGRAM_TITLES]
     titles += _by_category(total, TELEGRAM_TEMPLATES)
     for index, company in enumerate(islice(companies(), total)):

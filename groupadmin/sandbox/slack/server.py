@@ -25,8 +25,7 @@ class SlackSandbox:
     `speed`: None switches rate limits off, 1 is Slack's own pace, 60 makes a minute last a second.
     `latency`: seconds that every call takes. `page_cap`: pages never hold more. `empty_pages`: an
     empty page with a live cursor comes before every page (of the named methods, when given names).
-    All four may be changed at any time.
-    `port` 0 takes a free one.
+    All four may be changed at any time. `port` 0 takes a free one.
 
     `script` holds the faults to come, `calls` counts every call that arrived (also those answered
     429, which `throttled` counts alone), `bugs` the tracebacks of the sandbox's own mistakes.

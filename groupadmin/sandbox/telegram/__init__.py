@@ -1,0 +1,1 @@
+"""A Telegram server on the loopback interface, speaking MTProto to unmodified clients."""

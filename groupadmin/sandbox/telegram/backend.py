@@ -16,12 +16,14 @@ from groupadmin.sandbox.telegram.build.view import AccessHashes, View
 from groupadmin.sandbox.telegram.dialogs import DialogLists
 from groupadmin.sandbox.telegram.dispatch import Call, Dispatcher
 from groupadmin.sandbox.telegram.errors import RpcError
+from groupadmin.sandbox.telegram.memo import Memo
 from groupadmin.sandbox.telegram.srp import Verifier
 from groupadmin.sandbox.telegram.updates import UpdateCenter
 from groupadmin.sandbox.telegram.wire.connection import Connection
 from groupadmin.sandbox.telegram.wire.rsa_key import process_key
 from groupadmin.sandbox.telegram.world import TelegramWorld
 
+HOST = "127.0.0.1"
 DC_ID = 2
 
 
@@ -31,7 +33,9 @@ class Backend:
     def __init__(self, world: TelegramWorld, latency: float) -> None:
         self.world = world
         self.latency = latency
-        self.address: tuple[str, int] | None = None
+        self.address = (HOST, 0)
+        """Where the server listens; port 0 until it does."""
+        self.dc_id = DC_ID
         self.script = Script()
         self.calls = CallLog()
         self.chatter = CallLog()
@@ -43,7 +47,8 @@ class Backend:
         self.hashes = AccessHashes()
         self.updates = UpdateCenter(world, self.view_of, self._listeners)
         self.actions = Actions(world, self.updates)
-        self.dialogs = DialogLists(world)
+        self.memo = Memo(world)
+        self.dialogs = DialogLists(world, self.memo)
         self.sent_random_ids: set[tuple[int, int]] = set()
         self._dispatcher = Dispatcher()
         self._verifiers: dict[tuple[int, str], Verifier] = {}
@@ -72,6 +77,10 @@ class Backend:
         if authorization is None:
             raise RpcError("AUTH_KEY_UNREGISTERED")
         return await self._dispatcher.answer(Call(self, connection, authorization, request))
+
+    def close_connections(self) -> None:
+        for connection in list(self.connections):
+            connection.close()
 
     def _listeners(self) -> Iterator[tuple[Connection, int]]:
         for connection in list(self.connections):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from telethon import utils
 
 from groupadmin.sandbox.telegram.build.messages import peer_of
+from groupadmin.sandbox.telegram.memo import Memo
 from groupadmin.sandbox.telegram.messages import Conversation, TelegramMessage
 from groupadmin.sandbox.telegram.world import Place, TelegramWorld
 
@@ -94,24 +95,19 @@ class DialogList:
 
 
 class DialogLists:
-    """Everybody's dialogs; a list is sorted once for all its pages, until the world has changed."""
+    """Everybody's dialogs; a list is sorted once for all its pages."""
 
-    def __init__(self, world: TelegramWorld) -> None:
+    def __init__(self, world: TelegramWorld, memo: Memo) -> None:
         self._world = world
-        self._lists: dict[tuple[int, int | None, bool], tuple[int, DialogList]] = {}
+        self._memo = memo
 
     def get(self, viewer: int, folder: int | None, *, pinned: bool) -> DialogList:
         """The dialogs of `viewer` in `folder` (None: everywhere), the pinned ones only with `pinned`."""
-        key = (viewer, folder, pinned)
-        known = self._lists.get(key)
-        if known is not None and known[0] == self._world.revision:
-            return known[1]
-        dialogs = self._build(viewer, folder, pinned=pinned)
-        self._lists[key] = self._world.revision, dialogs
-        return dialogs
+        key = ("dialogs", viewer, folder, pinned)
+        return self._memo.get(key, lambda: self._build(viewer, folder, pinned=pinned))
 
     def _build(self, viewer: int, folder: int | None, *, pinned: bool) -> DialogList:
-        places = [*self._world.chats_of(viewer), *self._world.conversations_of(viewer)]
+        places: list[Place] = [*self._world.chats_of(viewer), *self._world.conversations_of(viewer)]
         entries = [self._entry(place, viewer) for place in places]
         if folder is not None:
             entries = [entry for entry in entries if entry.archived == (folder == ARCHIVE)]

@@ -13,7 +13,7 @@ from telethon.tl import functions, types
 
 from groupadmin.sandbox.telegram.authorizations import Authorization
 from groupadmin.sandbox.telegram.build.view import View
-from groupadmin.sandbox.telegram.effects import Delay, Drop, RpcFault
+from groupadmin.sandbox.telegram.effects import Delay, Drop, Rewrite, RpcFault
 from groupadmin.sandbox.telegram.errors import Hangup, RpcError
 from groupadmin.sandbox.telegram.peers import Peers
 from groupadmin.sandbox.telegram.updates import Origin
@@ -137,6 +137,8 @@ class Dispatcher:
                 raise Hangup
             case Delay(seconds):
                 await asyncio.sleep(seconds)
+            case Rewrite(fields):
+                vars(call.request).update(fields)
         answer = self._handle(call)
         if isinstance(effect, Drop):
             raise Hangup

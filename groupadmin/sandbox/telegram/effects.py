@@ -6,7 +6,9 @@ The arguments that a fault's `when` receives are the fields of the request (TL o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,4 +32,11 @@ class Drop:
     done: bool = False
 
 
-Effect = RpcFault | Delay | Drop
+@dataclass(frozen=True)
+class Rewrite:
+    """Answer as if the request had carried these fields: `Rewrite({"max_id": 0})` repeats the first page."""
+
+    fields: Mapping[str, Any]
+
+
+Effect = RpcFault | Delay | Drop | Rewrite

@@ -40,9 +40,9 @@ class Peers:
 
         Only users.getUsers is so generous (Telethon's get_input_entity relies on it).
         """
-        if isinstance(peer, types.InputUser) and peer.access_hash == 0:
-            if self._is_bot and self._pair(peer.user_id) in self._world.conversations:
-                return self._world.users[peer.user_id]
+        has_no_hash = isinstance(peer, types.InputUser) and peer.access_hash == 0
+        if has_no_hash and self._is_bot and self._pair(peer.user_id) in self._world.conversations:
+            return self._world.users[peer.user_id]
         return self.user(peer)
 
     def any_channel(self, peer: Any) -> TelegramChat:

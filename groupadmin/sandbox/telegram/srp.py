@@ -6,18 +6,19 @@ import hmac
 import os
 import secrets
 from hashlib import sha256
+from typing import Any
 
 from telethon import password as telethon_password
 from telethon.tl import types
 
 from groupadmin.sandbox.telegram.wire.dh_group import GENERATOR, PRIME, PRIME_BYTES, SIZE
 
-Algorithm = types.PasswordKdfAlgoSHA256SHA256PBKDF2HMACSHA512iter100000SHA256ModPow
 
-
-def new_algorithm() -> Algorithm:
+def new_algorithm() -> Any:
     """The parameters for one password, with fresh salts."""
-    return Algorithm(salt1=os.urandom(40), salt2=os.urandom(16), g=GENERATOR, p=PRIME_BYTES)
+    return types.PasswordKdfAlgoSHA256SHA256PBKDF2HMACSHA512iter100000SHA256ModPow(
+        salt1=os.urandom(40), salt2=os.urandom(16), g=GENERATOR, p=PRIME_BYTES
+    )
 
 
 class Verifier:
@@ -41,7 +42,7 @@ class PasswordCheck:
         """The `srp_B` of account.password."""
 
     @property
-    def algorithm(self) -> Algorithm:
+    def algorithm(self) -> Any:
         return self._verifier.algorithm
 
     def accepts(self, client_public: bytes, proof: bytes) -> bool:

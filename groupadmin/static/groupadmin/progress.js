@@ -5,16 +5,12 @@
     const SLOWEST = 15000;
     const ANNOUNCE_EVERY = 10; // per cent: a screen reader shall hear news, not every step
 
+    // As members/ui.py says it.
     function duration(seconds) {
         const whole = Math.max(0, Math.round(seconds));
-        if (whole < 60) {
-            return `${whole} s`;
-        }
-        const minutes = Math.floor(whole / 60);
-        if (minutes < 60) {
-            return whole % 60 ? `${minutes} min ${whole % 60} s` : `${minutes} min`;
-        }
-        return minutes % 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${Math.floor(minutes / 60)} h`;
+        const hours = Math.floor(whole / 3600);
+        const parts = [[hours, "h"], [Math.floor(whole / 60) % 60, "min"], [hours ? 0 : whole % 60, "s"]];
+        return parts.filter(([count]) => count).map(([count, unit]) => `${count}\u00a0${unit}`).join("\u00a0") || "0\u00a0s";
     }
 
     function follow(box) {

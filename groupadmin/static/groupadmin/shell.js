@@ -63,9 +63,20 @@
         table.classList.add("labelled");
     }
 
+    // django-import-export wires this box with an inline handler, which a strict CSP keeps from running.
+    function exportSelectAll() {
+        const all = document.querySelector("input.select-toggle");
+        all?.addEventListener("change", () => {
+            for (const box of document.querySelectorAll(".selectable-field-export-row input[type=checkbox]")) {
+                box.checked = all.checked;
+            }
+        });
+    }
+
     document.addEventListener("DOMContentLoaded", () => {
         foldableNavigation();
         lastingFilterPanel();
         labelledCells();
+        exportSelectAll();
     });
 }

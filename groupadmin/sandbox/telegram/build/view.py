@@ -59,7 +59,7 @@ class View:
             last_name=row.last_name or None,
             username=username,
             usernames=usernames,
-            phone=row.phone if is_self or is_contact else None,
+            phone=row.phone.lstrip("+") if row.phone and (is_self or is_contact) else None,
             status=types.UserStatusEmpty(),
         )
 
@@ -148,8 +148,7 @@ class View:
 
 
 def _usernames(active: list[str]) -> tuple[str | None, list[types.Username] | None]:
-    """The fields `username` and `usernames`: Telegram fills the first for one name, the second for several."""
+    """The fields `username` and `usernames`: the first is filled for one name, the second for several."""
     if len(active) < 2:
         return (active[0] if active else None), None
     return None, [types.Username(name, editable=n == 0, active=True) for n, name in enumerate(active)]
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Any
 
 from telethon.tl import functions, types
@@ -19,13 +20,21 @@ def get_common_chats(call: Call, request: Any) -> Any:
     user = call.peers.user(request.user_id)
     if user.is_bot or user.id == call.viewer:
         raise RpcError("USER_ID_INVALID")
-    common = [chat for chat in call.world.chats_of(user.id) if _is_common(chat, call.viewer, user.id)]
-    common.sort(key=lambda chat: chat.id, reverse=True)
-    below = [chat for chat in common if not request.max_id or chat.id < request.max_id]
-    page = call.view.chats(below[: min(request.limit, _PAGE)])
+    common = call.backend.memo.get(
+        ("common chats", call.viewer, user.id), lambda: _common_chats(call, user.id)
+    )
+    start = bisect_right(common, -request.max_id, key=lambda chat: -chat.id) if request.max_id else 0
+    page = [
+        chat for chat in common[start:][: min(request.limit, _PAGE)] if _is_common(chat, call.viewer, user.id)
+    ]
     if len(page) == len(common):
-        return types.messages.Chats(page)
-    return types.messages.ChatsSlice(count=len(common), chats=page)
+        return types.messages.Chats(call.view.chats(page))
+    return types.messages.ChatsSlice(count=len(common), chats=call.view.chats(page))
+
+
+def _common_chats(call: Call, user_id: int) -> list[TelegramChat]:
+    chats = (chat for chat in call.world.chats_of(user_id) if _is_common(chat, call.viewer, user_id))
+    return sorted(chats, key=lambda chat: chat.id, reverse=True)
 
 
 def _is_common(chat: TelegramChat, viewer: int, user_id: int) -> bool:

@@ -103,7 +103,9 @@ class Connection:
         salt = self._endpoint.salt
         if self._session is None or self._session.id != message.session_id:
             self._session = mtproto.Session(auth_key, message.session_id, salt)
-        if message.salt != salt:  # a client starts with salt 0, and repeats itself when it is told the right one
+        if (
+            message.salt != salt
+        ):  # a client starts with salt 0, and repeats itself when it is told the right one
             refusal = types.BadServerSalt(message.msg_id, message.seq_no, _WRONG_SALT, salt)
             self._reply(tl.write(refusal), content=False)
             return

@@ -36,7 +36,7 @@ def process_key() -> RsaKey:
 
 
 def _fingerprint(public: rsa.RSAPublicNumbers) -> int:
-    """The last 64 bits of the SHA-1 of the key as TL (core.telegram.org/mtproto/auth_key#dh-exchange-initiation)."""
+    """The last 64 bits of the SHA-1 of the TL-serialised key (core.telegram.org/mtproto/auth_key)."""
     parts = (n.to_bytes((n.bit_length() + 7) // 8, "big") for n in (public.n, public.e))
     digest = sha1(b"".join(map(TLObject.serialize_bytes, parts)), usedforsecurity=False).digest()
     (fingerprint,) = struct.unpack("<q", digest[-8:])

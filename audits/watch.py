@@ -1,0 +1,359 @@
+"""Watch one platform: read what is needed, keep what was learnt, say what was not seen.
+
+The plan follows people, not groups: list the groups once, then ask for each person's
+groups. Calls that cost one per group are made only where nothing cheaper tells: a history
+setting that is due, a membership that a person's own list cannot prove, a deep run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from audits.observation import BlindSpot, KnownGroup, PersonSeen, PlatformObservation, Trouble
+from audits.progress import Progress, Stage
+from audits.scope import scope_candidates, scoped_groups
+from members.identity import Resolved, resolve_all
+from members.platforms.base import CallMeter, PlatformReader
+from members.platforms.errors import AccountTrouble, Gone, PlatformError, TryLater
+from members.platforms.types import (
+    Account,
+    GroupDetails,
+    History,
+    Platform,
+    PlatformGroup,
+    PlatformUser,
+    Wanted,
+)
+from members.policy import EmployeeStatus, Handle, Person, Policy, concerns
+
+HISTORY_MAX_AGE = timedelta(days=7)
+"""How long a group's history setting is trusted before it is read again."""
+
+SECOND_LOOKS = 50
+"""How many groups that seem out of scope are looked into per run, the longest unread first: what hides
+its members may hide the person who brings it into scope. An account may be in thousands of such groups."""
+
+T = TypeVar("T")
+
+_WORKERS = 16
+"""Pieces of work in flight per platform; the adapter bounds the calls themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What to look for: the policy, what is known already, and how thoroughly to look."""
+
+    policy: Policy
+    known: tuple[KnownGroup, ...] = ()
+    deep: bool = False
+    patience: float = 120.0
+    """The longest single wait, in seconds, that a platform may ask of us."""
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(slots=True)
+class Watch:
+    """One platform's observation while it grows; an error leaves what was learnt so far."""
+
+    platform: Platform
+    assignment: Assignment
+    known: Mapping[str, KnownGroup]
+    progress: Progress
+    account: Account | None = None
+    account_employee: str | None = None
+    groups: dict[str, PlatformGroup] = field(default_factory=dict)
+    groups_complete: bool = False
+    superseded: dict[str, str] = field(default_factory=dict)
+    vanished: dict[str, PlatformGroup] = field(default_factory=dict)
+    people: dict[str, PersonSeen] = field(default_factory=dict)
+    asked: dict[tuple[str, str], bool | None] = field(default_factory=dict)
+    details: dict[str, GroupDetails] = field(default_factory=dict)
+    members: dict[str, frozenset[str]] = field(default_factory=dict)
+    member_counts: dict[str, int] = field(default_factory=dict)
+    blind_spots: list[BlindSpot] = field(default_factory=list)
+    trouble: Trouble | None = None
+
+    async def run(self, reader: PlatformReader) -> None:
+        self.account = await reader.account()
+        self._note_what_no_account_sees(self.account)
+        await self._list_groups(reader)
+        await self._read_people(reader)
+        candidates = scope_candidates(self.observation(), self.assignment.policy)
+        due = [*self._due(self._scoped()), *self._due(candidates)[:SECOND_LOOKS]]
+        await self._read_details(reader, due)
+        await self._ask_doubtful(reader, candidates)
+        await self._ask_doubtful(reader, self._scoped())
+        if self.assignment.deep:
+            await self._read_members(reader, self._scoped())
+
+    def _scoped(self) -> list[PlatformGroup]:
+        """The groups to be judged, as far as it is known by now."""
+        scoped = scoped_groups(self.observation(), self.assignment.policy, self.known)
+        return [group for group in scoped if not group.archived]
+
+    def observation(self, meter: CallMeter | None = None) -> PlatformObservation:
+        groups = {key: group for key, group in self.groups.items() if key not in self.vanished}
+        return PlatformObservation(
+            platform=self.platform,
+            account=self.account,
+            account_employee=self.account_employee,
+            groups=groups,
+            groups_complete=self.groups_complete,
+            superseded=self.superseded,
+            vanished=self.vanished,
+            people=self.people,
+            asked=self.asked,
+            details=self.details,
+            members=self.members,
+            member_counts=self.member_counts,
+            blind_spots=tuple(self.blind_spots),
+            trouble=self.trouble,
+            **({"cost": meter.snapshot()} if meter is not None else {}),
+        )
+
+    async def _list_groups(self, reader: PlatformReader) -> None:
+        self.progress.enter(self.platform, Stage.GROUPS)
+        async for page in reader.groups():
+            self._merge(page)
+            self.progress.advance(self.platform, len(page))
+        self.groups_complete = True
+
+    def _merge(self, page: Iterable[PlatformGroup]) -> None:
+        """The first sighting of a group wins: the account's own list says the most."""
+        for group in page:
+            if group.superseded_by is not None:
+                self.superseded[group.id] = group.superseded_by
+                self.groups.pop(group.id, None)
+            elif group.id not in self.superseded:
+                self.groups.setdefault(group.id, group)
+
+    async def _read_people(self, reader: PlatformReader) -> None:
+        people = [
+            p for p in self.assignment.policy.people if concerns(p, self.platform, self.assignment.policy)
+        ]
+        wanted = [_wanted(person, self.platform) for person in people]
+        self.progress.enter(self.platform, Stage.PEOPLE, len(wanted))
+        try:
+            candidates = await reader.users(wanted)
+        except TryLater as error:
+            self.people.update({w.key: PersonSeen(w.key, id=w.id, unread=str(error)) for w in wanted})
+            return
+        statuses = {person.key: person.status for person in people}
+        to_read: list[tuple[str, PlatformUser]] = []
+        for want, resolution in zip(wanted, resolve_all(wanted, candidates), strict=True):
+            failure = reader.lookup_failures.get(want.key)
+            if isinstance(resolution, Resolved):
+                user = resolution.user
+                self.people[want.key] = PersonSeen(
+                    want.key, user, user.id, changed_from=resolution.changed_from, unread="Not read yet."
+                )
+                if self.account is not None and user.id == self.account.id:
+                    self.account_employee = want.key
+                    self._settle(want.key, frozenset(g.id for g in self.groups.values() if g.joined))
+                else:
+                    to_read.append((want.key, user))
+            elif statuses[want.key] is EmployeeStatus.OFFBOARDED and resolution.code == "deactivated":
+                self.people[want.key] = PersonSeen(want.key, resolution.user, want.id)  # in no group any more
+            elif failure is not None:
+                self.people[want.key] = PersonSeen(want.key, id=want.id, unread=str(failure))
+            else:
+                self.people[want.key] = PersonSeen(want.key, id=want.id, unresolved=resolution.reason)
+        self._recognise_account(wanted)
+        error = await _each(to_read, lambda item: self._read_person(reader, *item))
+        if isinstance(error, AccountTrouble):
+            raise error
+
+    def _recognise_account(self, wanted: Sequence[Wanted]) -> None:
+        """The account's own employee is present wherever the account is, also when no list names them."""
+        if self.account is None or self.account_employee is not None:
+            return
+        for want in wanted:
+            if want.id == self.account.id:
+                self.account_employee = want.key
+
+    async def _read_person(self, reader: PlatformReader, key: str, user: PlatformUser) -> None:
+        group_ids: set[str] = set()
+        why = ""
+        try:
+            async for page in reader.groups_of(user):
+                self._merge(page)
+                group_ids.update(group.id for group in page)
+        except AccountTrouble as error:
+            self._settle(key, frozenset(group_ids), unread=str(error))
+            raise
+        except PlatformError as error:
+            why = str(error)
+        self._settle(key, frozenset(group_ids), unread=why)
+
+    def _settle(self, key: str, group_ids: frozenset[str], *, unread: str = "") -> None:
+        before = self.people[key]
+        self.people[key] = PersonSeen(
+            key, before.user, before.id, unread=unread, changed_from=before.changed_from, group_ids=group_ids
+        )
+        self.progress.advance(self.platform)
+
+    async def _read_details(self, reader: PlatformReader, due: Sequence[PlatformGroup]) -> None:
+        self.progress.enter(self.platform, Stage.DETAILS, len(due))
+
+        async def read(group: PlatformGroup) -> None:
+            try:
+                self.details[group.id] = await reader.details(group)
+            except Gone:
+                self.vanished[group.id] = group
+            except TryLater:
+                raise
+            except PlatformError as error:
+                if isinstance(error, AccountTrouble):
+                    raise
+                self._blind(group.name, f"History setting not read: {error}", group_id=group.id)
+            self.progress.advance(self.platform)
+
+        error = await _each(due, read)
+        if isinstance(error, AccountTrouble):
+            raise error
+        if error is not None:
+            left = sum(1 for group in due if group.id not in self.details and group.id not in self.vanished)
+            self._blind("History settings", f"{left} of {len(due)} left for the next run: {error}")
+
+    def _due(self, groups: Sequence[PlatformGroup]) -> list[PlatformGroup]:
+        """The groups whose history setting is unknown or too old, the longest unread first."""
+
+        def read_at(group: PlatformGroup) -> datetime:
+            before = self.known.get(group.id)
+            stamp = before.history_read_at if before is not None else None
+            return stamp or datetime.min.replace(tzinfo=UTC)
+
+        horizon = self.assignment.now - HISTORY_MAX_AGE
+        due = [g for g in groups if g.history is History.UNKNOWN and read_at(g) <= horizon]
+        return sorted(due, key=read_at)
+
+    async def _ask_doubtful(self, reader: PlatformReader, groups: Sequence[PlatformGroup]) -> None:
+        """Ask the group itself where a person's own list is no proof of absence.
+
+        Telegram may leave groups with hidden members out of the common chats, and how Slack
+        Connect people behave as `user=` is not documented. Where nobody counts on the person
+        the answer stays open, unless the run is a deep one: each of these is a call.
+        """
+        seen = self.observation()
+        counted = {
+            person.key
+            for person in self.assignment.policy.people
+            if self.assignment.deep or person.status in (EmployeeStatus.ACTIVE, EmployeeStatus.OPTIONAL)
+        }
+        pairs: list[tuple[PlatformGroup, str, PlatformUser]] = []
+        for group in groups:
+            for key, person in self.people.items():
+                if person.user is None or person.unread or not self._doubtful(group, person.user):
+                    continue
+                if key == self.account_employee or seen.presence(group.id, key) is not False:
+                    continue
+                if key in counted:
+                    pairs.append((group, key, person.user))
+                else:
+                    self.asked[group.id, key] = None
+
+        async def ask(pair: tuple[PlatformGroup, str, PlatformUser]) -> None:
+            group, key, user = pair
+            try:
+                self.asked[group.id, key] = await reader.is_member(group, user)
+            except AccountTrouble:
+                raise
+            except PlatformError as error:
+                self.asked[group.id, key] = None
+                self._blind(
+                    group.name, f"Whether {key} is in it could not be asked: {error}", group_id=group.id
+                )
+
+        error = await _each(pairs, ask)
+        if isinstance(error, AccountTrouble):
+            raise error
+
+    def _doubtful(self, group: PlatformGroup, user: PlatformUser) -> bool:
+        if user.external:
+            return group.shared_externally
+        details, before = self.details.get(group.id), self.known.get(group.id)
+        if details is not None:
+            return details.members_hidden
+        return before is not None and before.members_hidden
+
+    async def _read_members(self, reader: PlatformReader, scoped: Sequence[PlatformGroup]) -> None:
+        """The full lists: only the ids we care for and the count are kept, whatever the size."""
+        self.progress.enter(self.platform, Stage.MEMBERS, len(scoped))
+        ours = {person.id for person in self.people.values() if person.id is not None}
+
+        async def read(group: PlatformGroup) -> None:
+            ids: set[str] = set()
+            expected: int | None = None
+            try:
+                async for page in reader.members(group):
+                    ids |= page.ids
+                    expected = page.expected if page.expected is not None else expected
+            except Gone:
+                self.vanished[group.id] = group
+                return
+            except AccountTrouble:
+                raise
+            except PlatformError as error:
+                self._blind(group.name, f"Member list not read: {error}", group_id=group.id)
+                return
+            self.member_counts[group.id] = max(len(ids), expected or 0)
+            if expected is not None and len(ids) < expected:
+                self._blind(
+                    group.name, f"Only {len(ids)} of {expected} members were shown.", group_id=group.id
+                )
+                return
+            self._compare(group, frozenset(ids & ours))
+            self.progress.advance(self.platform)
+
+        error = await _each(scoped, read)
+        if isinstance(error, AccountTrouble):
+            raise error
+
+    def _compare(self, group: PlatformGroup, ids: frozenset[str]) -> None:
+        """Note where the group's own list and the people's lists disagree; the group's list counts."""
+        for key, person in self.people.items():
+            if person.user is None or person.unread or key == self.account_employee:
+                continue
+            if (group.id in person.group_ids) != (person.user.id in ids) and (
+                group.id,
+                key,
+            ) not in self.asked:
+                self._blind(group.name, f"The member list and {key}'s own list disagree.", group_id=group.id)
+        self.members[group.id] = ids
+
+    def _note_what_no_account_sees(self, account: Account) -> None:
+        who = f"@{account.username}" if account.username else account.name
+        if self.platform is Platform.SLACK:
+            self._blind("Private channels", f"Those that {who} is not in are invisible to every method.")
+        else:
+            self._blind("Other groups", f"Groups that {who} is not in are invisible.")
+
+    def _blind(self, subject: str, reason: str, *, group_id: str = "") -> None:
+        self.blind_spots.append(BlindSpot(self.platform, subject, reason, group_id=group_id))
+
+
+async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> PlatformError | None:
+    """Do the work for every item, some at a time; the first error that escapes ends it and is returned."""
+    queue = iter(items)
+    failures: list[PlatformError] = []
+
+    async def worker() -> None:
+        for item in queue:  # shared: each item is taken by one worker
+            if failures:
+                return
+            try:
+                await work(item)
+            except PlatformError as error:
+                failures.append(error)
+
+    await asyncio.gather(*(worker() for _ in range(_WORKERS)))
+    return failures[0] if failures else None
+
+
+def _wanted(person: Person, platform: Platform) -> Wanted:
+    handle = person.handles.get(platform, Handle())
+    return Wanted(person.key, person.name, handle.id, handle.username, person.email)

@@ -1,0 +1,81 @@
+"""Show everything at once: an invented company, a full audit over the real wire, and the admin."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+
+from groupadmin.processes import foreground
+from groupadmin.sandbox.company import build_company
+from groupadmin.sandbox.runner import Sandbox
+from members.management.base import PlainCommand
+
+USER = "demo"
+
+
+class Command(PlainCommand):
+    help = "Audit an invented company on this machine and open the admin. Touches no real account or data."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="Stop after the audit.")
+        parser.add_argument("--port", type=int, default=8000)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        home = settings.VAR_DIR / "demo"
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        company = build_company()
+        policy = home / "policy.json"
+        policy.write_text(json.dumps(company.policy, ensure_ascii=False, indent=1), encoding="utf-8")
+        self.stdout.write("Starting the sandbox: an invented company on loopback Slack and Telegram servers.")
+        with Sandbox(company, folder=home) as sandbox:
+            env = self._environment(home, sandbox.environment())
+            self._manage(env, "migrate", "--verbosity=0")
+            self._manage(env, "loadpolicy", str(policy))
+            workbook = home / "customer_group_audit.xlsx"
+            self._manage(env, "audit", "--xlsx", str(workbook))
+            if not options["once"]:
+                self._serve(env, options["port"])
+
+    def _environment(self, home: Path, sandbox: Mapping[str, str]) -> dict[str, str]:
+        """The demo's own database and folder, whatever this machine is configured for."""
+        return os.environ | {
+            "DATABASE_URL": "",
+            "REDIS_URL": "",
+            "VAR_DIR": str(home),
+            "MEDIA_ROOT": str(home / "media"),
+            "REQUIRE_SECOND_FACTOR": "False",
+            **sandbox,
+        }
+
+    def _serve(self, env: Mapping[str, str], port: int) -> None:
+        password = secrets.token_urlsafe(9)
+        self._manage(
+            {**env, "DJANGO_SUPERUSER_PASSWORD": password},
+            "createsuperuser",
+            "--noinput",
+            f"--username={USER}",
+            f"--email={USER}@example.com",
+            "--verbosity=0",
+        )
+        self.stdout.write(
+            self.style.SUCCESS(f"Sign in at http://127.0.0.1:{port}/ as {USER} with the password {password}")
+        )
+        self.stdout.write("Stop with Ctrl-C.")
+        self._manage(env, "serve", f"--port={port}")
+
+    def _manage(self, env: Mapping[str, str], *arguments: str) -> None:
+        """Run one of our commands in a process of its own: settings are read once per process."""
+        manage = settings.BASE_DIR / "manage.py"
+        if code := foreground([sys.executable, str(manage), *arguments], env):
+            raise CommandError(f"The demo stopped: `{arguments[0]}` failed.", returncode=code)

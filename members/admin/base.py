@@ -1,0 +1,77 @@
+"""What the admin pages of a hand-edited model have in common: history, and tables in and out."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.contrib.admin import ShowFacets
+from django.db.models import Field
+from django.forms import CharField
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from import_export.admin import ExportMixin, ImportMixin
+from simple_history.admin import SimpleHistoryAdmin
+
+from members.tables import MAX_ROWS, Csv, TableResult, UploadStorage, Xlsx
+
+
+class TableExportMixin(ExportMixin):
+    """The list as a CSV or XLSX table, with the filters that are set; for who may see it."""
+
+    export_formats = (Csv, Xlsx)
+    to_encoding = "utf-8-sig"  # else Excel takes a CSV file for Latin-1
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def get_export_data(self, file_format: Any, request: HttpRequest, queryset: Any, **options: Any) -> Any:
+        if queryset.count() > MAX_ROWS:
+            raise ValueError(f"These are more than {MAX_ROWS:,} rows. Set a filter first.")
+        return super().get_export_data(file_format, request, queryset, **options)
+
+
+class TableImportMixin(ImportMixin):
+    """A CSV or XLSX table into the list: preview, confirm, and all of it or nothing."""
+
+    import_formats = (Csv, Xlsx)
+    tmp_storage_class = UploadStorage
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return self.has_add_permission(request) and self.has_change_permission(request)
+
+    def get_import_data_kwargs(self, **options: Any) -> dict[str, Any]:
+        return {**super().get_import_data_kwargs(**options), "rollback_on_validation_errors": True}
+
+    def process_import(self, request: HttpRequest, **options: Any) -> HttpResponse:
+        try:
+            return super().process_import(request, **options)
+        except FileNotFoundError:
+            return self._refuse(request, "The uploaded file is gone. Upload it again.")
+
+    def process_result(self, result: TableResult, request: HttpRequest) -> HttpResponse:
+        """The preview was clean, but the policy may have changed since."""
+        if problem := result.first_problem():
+            return self._refuse(request, f"Nothing was imported. {problem}")
+        return super().process_result(result, request)
+
+    def _refuse(self, request: HttpRequest, message: str) -> HttpResponse:
+        messages.error(request, message)
+        app_label, model_name = self.get_model_info()
+        return HttpResponseRedirect(reverse(f"admin:{app_label}_{model_name}_import"))
+
+
+class PolicyAdmin(TableImportMixin, TableExportMixin, SimpleHistoryAdmin):
+    """A model that staff edit by hand."""
+
+    import_export_change_list_template = "admin/import_export/change_list_import_export.html"
+    show_facets = ShowFacets.ALWAYS
+    list_per_page = 50
+    verbatim: ClassVar[tuple[str, ...]] = ()
+    """Text fields in which leading and trailing spaces mean something."""
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **options: Any) -> Any:
+        form_field = super().formfield_for_dbfield(db_field, request, **options)
+        if db_field.name in self.verbatim and isinstance(form_field, CharField):
+            form_field.strip = False
+        return form_field

@@ -1,0 +1,175 @@
+"""Groups and the categories they fall into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from members import services
+from members.admin.base import PolicyAdmin
+from members.models import Category, Group
+from members.platforms.types import AdminStatus, History, Privacy
+from members.resources import CategoryResource, GroupResource
+from members.ui import DASH, badge, time_tag
+
+
+class PatternsField(forms.CharField):
+    """A list of texts, edited as one a line; spaces at the ends mean something."""
+
+    widget = forms.Textarea(attrs={"rows": 8})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(strip=False, required=False, **options)
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        return [line for line in (value or "").splitlines() if line.strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(data) != (initial or []))
+
+
+class CategoryForm(forms.ModelForm):
+    patterns = PatternsField(
+        help_text="Parts of a group's name, one a line; case does not matter. "
+        "The first category with a pattern in the name takes the group."
+    )
+
+
+@admin.register(Category)
+class CategoryAdmin(PolicyAdmin):
+    resource_classes = (CategoryResource,)
+    form = CategoryForm
+    list_display = ("name", "position", "full_team", "default", "pattern_list", "groups_in_it")
+    list_editable = ("position",)
+    list_filter = ("full_team",)
+    search_fields = ("name", "key", "patterns")
+    fields = ("name", "key", "position", "full_team", "default", "patterns")
+    empty_hint = "Without categories every group counts as one that needs the full team."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
+        return super().get_queryset(request).annotate(group_count=Count("groups"))
+
+    @admin.display(description="Patterns")
+    def pattern_list(self, category: Category) -> str:
+        return ", ".join(category.patterns) or DASH
+
+    @admin.display(description="Groups", ordering="group_count")
+    def groups_in_it(self, category: Any) -> int:
+        return category.group_count
+
+
+@admin.register(Group)
+class GroupAdmin(PolicyAdmin):
+    """What audits saw of a group can only be read; people decide about its category."""
+
+    resource_classes = (GroupResource,)
+    list_display = (
+        "name",
+        "platform",
+        "category_and_pin",
+        "privacy_badge",
+        "history_badge",
+        "admin_badge",
+        "total_members",
+        "in_scope",
+        "last_seen",
+    )
+    list_filter = (
+        "platform",
+        "in_scope",
+        "category",
+        "category_pinned",
+        "privacy",
+        "history_visibility",
+        "admin_status",
+        "archived",
+        "visible",
+    )
+    list_select_related = ("category",)
+    search_fields = ("name", "external_id")
+    search_help_text = "Name or platform id"
+    date_hierarchy = "first_seen_at"
+    autocomplete_fields = ("category",)
+    actions = ("pin_category", "unpin_category")
+    fieldsets = (
+        (None, {"fields": ("name", ("platform", "kind", "external_id"), ("category", "category_pinned"))}),
+        (
+            "As last seen",
+            {
+                "fields": (
+                    ("privacy", "archived", "shared_externally"),
+                    ("total_members", "members_hidden"),
+                    ("history_visibility", "history_read_at"),
+                    ("admin_status", "in_scope", "visible"),
+                    ("first_seen_at", "last_seen_at"),
+                )
+            },
+        ),
+    )
+    editable = ("category", "category_pinned")
+    empty_hint = "Groups appear here after the first audit."
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [
+            field.name
+            for field in self.opts.get_fields()
+            if field.concrete and field.name not in self.editable
+        ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return self.has_change_permission(request)
+
+    def save_model(self, request: HttpRequest, obj: Group, form: forms.ModelForm, change: bool) -> None:
+        """A category chosen by hand is meant to stay."""
+        if form.changed_data == ["category"] and obj.category is not None and not obj.category_pinned:
+            obj.category_pinned = True
+            messages.info(request, "The category is pinned. Untick the pin to let the name decide again.")
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description="Category", ordering="category__position")
+    def category_and_pin(self, group: Group) -> str | SafeString:
+        if group.category is None:
+            return DASH
+        if group.category_pinned:
+            return format_html("{} {}", group.category, badge("pinned", "info", hint="Chosen by hand"))
+        return str(group.category)
+
+    @admin.display(description="Privacy", ordering="privacy")
+    def privacy_badge(self, group: Group) -> SafeString:
+        return badge(group.get_privacy_display(), "bad" if group.privacy == Privacy.PUBLIC else "muted")
+
+    @admin.display(description="History", ordering="history_visibility")
+    def history_badge(self, group: Group) -> SafeString:
+        hidden = group.history_visibility == History.HIDDEN
+        return badge(group.get_history_visibility_display(), "warn" if hidden else "muted")
+
+    @admin.display(description="Admin status", ordering="admin_status")
+    def admin_badge(self, group: Group) -> SafeString:
+        can_rename = group.admin_status in (AdminStatus.OWNER, AdminStatus.ADMIN_CAN_RENAME)
+        return badge(group.get_admin_status_display(), "good" if can_rename else "muted")
+
+    @admin.display(description="Last seen", ordering="last_seen_at")
+    def last_seen(self, group: Group) -> SafeString:
+        return time_tag(group.last_seen_at)
+
+    @admin.action(description="Pin the present category", permissions=["change"])
+    def pin_category(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        count = services.pin_categories(groups=queryset)
+        messages.success(request, f"{count} pinned.")
+
+    @admin.action(description="Let the name decide the category", permissions=["change"])
+    def unpin_category(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        count = services.unpin_categories(groups=queryset)
+        messages.success(request, f"{count} unpinned. The next audit goes by the names.")

@@ -1,0 +1,214 @@
+"""The columns in which the policy travels as a table; rows are known by natural keys, never by our ids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from import_export.fields import Field
+
+from members.models import (
+    Category,
+    Employee,
+    Exclusion,
+    Group,
+    MembershipRule,
+    NamingRule,
+    ScopeLine,
+    Team,
+)
+from members.tables import (
+    Day,
+    Key,
+    Keys,
+    Lines,
+    Moment,
+    TableResource,
+    Text,
+    WholeNumber,
+    Word,
+    YesNo,
+    column,
+    shown,
+)
+
+
+class TeamResource(TableResource):
+    key = column("key")
+    name = column("name")
+
+    class Meta:
+        model = Team
+        fields = ("key", "name")
+        import_id_fields = ("key",)
+
+
+class EmployeeResource(TableResource):
+    key = column("key")
+    name = column("name")
+    title = column("title")
+    status = column("status", Word())
+    teams = column("teams", Keys(Team))
+    email = column("email")
+    slack_user_id = column("slack_user_id", Text(allow_blank=False))
+    slack_username = column("slack_username")
+    telegram_user_id = column("telegram_user_id", WholeNumber())
+    telegram_username = column("telegram_username")
+
+    class Meta:
+        model = Employee
+        fields = (
+            "key",
+            "name",
+            "title",
+            "status",
+            "teams",
+            "email",
+            "slack_user_id",
+            "slack_username",
+            "telegram_user_id",
+            "telegram_username",
+        )
+        import_id_fields = ("key",)
+
+
+class CategoryResource(TableResource):
+    key = column("key")
+    name = column("name")
+    position = column("position", WholeNumber())
+    full_team = column("full_team", YesNo())
+    default = column("default", YesNo())
+    patterns = column("patterns", Lines())
+
+    class Meta:
+        model = Category
+        fields = ("key", "name", "position", "full_team", "default", "patterns")
+        import_id_fields = ("key",)
+
+
+class PinnedCategory(Field):
+    """The category where somebody pinned it, else empty: to import a key pins it, to import none lets go."""
+
+    def get_value(self, instance: Group) -> Category | None:
+        return instance.category if instance.category_pinned else None
+
+    def save(self, instance: Group, row: Any, is_m2m: bool = False, **options: Any) -> None:
+        category = self.clean(row, **options)
+        if category is not None:
+            instance.category = category
+        instance.category_pinned = category is not None
+
+
+class GroupResource(TableResource):
+    """Groups come from audits; what people decide about them is the pinned category."""
+
+    platform = column("platform", Word())
+    external_id = column("external_id")
+    pinned_category = PinnedCategory("category", "pinned_category", Key(Category))
+    name = shown("name")
+    category = shown("category", Key(Category))
+    kind = shown("kind")
+    privacy = shown("privacy")
+    history_visibility = shown("history_visibility")
+    admin_status = shown("admin_status")
+    total_members = shown("total_members", WholeNumber())
+    archived = shown("archived", YesNo())
+    shared_externally = shown("shared_externally", YesNo())
+    in_scope = shown("in_scope", YesNo())
+    visible = shown("visible", YesNo())
+    first_seen_at = shown("first_seen_at", Moment())
+    last_seen_at = shown("last_seen_at", Moment())
+
+    class Meta:
+        model = Group
+        fields = (
+            "platform",
+            "external_id",
+            "name",
+            "pinned_category",
+            "category",
+            "kind",
+            "privacy",
+            "history_visibility",
+            "admin_status",
+            "total_members",
+            "archived",
+            "shared_externally",
+            "in_scope",
+            "visible",
+            "first_seen_at",
+            "last_seen_at",
+        )
+        import_id_fields = ("platform", "external_id")
+
+    def after_init_instance(self, instance: Group, new: bool, row: Any, **options: Any) -> None:
+        if new:
+            raise ValidationError(
+                "No audit has seen such a group; only pins of known groups can be imported."
+            )
+
+
+class MembershipRuleResource(TableResource):
+    platform = column("platform", Word())
+    category = column("category", Key(Category))
+    team = column("team", Key(Team))
+    employee = column("employee", Key(Employee))
+    level = column("level", Word())
+
+    class Meta:
+        model = MembershipRule
+        fields = ("platform", "category", "team", "employee", "level")
+        import_id_fields = ("platform", "category", "team", "employee")
+
+
+class ScopeLineResource(TableResource):
+    platform = column("platform", Word())
+    kind = column("kind", Word())
+    match = column("match", Word())
+    pattern = column("pattern")
+    employee = column("employee", Key(Employee))
+
+    class Meta:
+        model = ScopeLine
+        fields = ("platform", "kind", "match", "pattern", "employee")
+        import_id_fields = ("platform", "kind", "match", "pattern", "employee")
+
+
+class NamingRuleResource(TableResource):
+    pattern = column("pattern")
+    replacement = column("replacement")
+
+    class Meta:
+        model = NamingRule
+        fields = ("pattern", "replacement")
+        import_id_fields = ("pattern",)
+
+
+class ExclusionResource(TableResource):
+    platform = column("platform", Word())
+    group = column("group_external_id", name="group")
+    employee = column("employee", Key(Employee))
+    kind = column("kind", Word())
+    reason = column("reason")
+    expires = column("expires", Day())
+    granted_by = shown("granted_by")
+    granted_at = shown("granted_at", Moment())
+
+    class Meta:
+        model = Exclusion
+        fields = (
+            "platform",
+            "group",
+            "employee",
+            "kind",
+            "reason",
+            "expires",
+            "granted_by",
+            "granted_at",
+        )
+        import_id_fields = ("platform", "group", "employee", "kind")
+
+    def before_save_instance(self, instance: Exclusion, row: Any, **options: Any) -> None:
+        super().before_save_instance(instance, row, **options)
+        if instance.pk is None and (user := options.get("user")) is not None:
+            instance.granted_by = user.get_username()

@@ -1,0 +1,146 @@
+"""An invented office with its sandbox servers, and audits of it the way a person starts them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from django.core.management import CommandError, call_command
+
+from audits.models import AuditRun, Finding, FindingChange
+from groupadmin.sandbox.company import GroupTruth, Size
+from groupadmin.sandbox.runner import Sandbox
+from groupadmin.sandbox.slack import SlackChannel
+from groupadmin.sandbox.telegram.world import TelegramChat
+from members import policy_load
+
+TINY = Size(
+    slack_in_scope=12,
+    slack_other=8,
+    slack_users=60,
+    telegram_shared=24,
+    telegram_other=4,
+    telegram_users=80,
+    members_per_group=6,
+)
+"""Every kind of group at least once, and an audit of it in a blink."""
+
+FindingId = tuple[str, str, str, str]
+"""(platform, group id, kind, subject)."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a person gets from `manage.py audit`."""
+
+    code: int
+    error: str
+    """The line on standard error; empty when all went well."""
+    printed: str
+    document: dict[str, Any]
+    """What `--json` wrote; empty when nothing was."""
+
+    @property
+    def run(self) -> AuditRun:
+        return AuditRun.objects.get(pk=self.document["run"]["id"])
+
+    @property
+    def state(self) -> str:
+        return str(self.document["run"]["state"])
+
+    def rows(self, platform: str | None = None) -> dict[str, dict[str, Any]]:
+        """The groups by id."""
+        groups = self.document["groups"]
+        return {row["id"]: row for row in groups if platform in (None, row["platform"])}
+
+    def calls(self, platform: str) -> dict[str, int]:
+        return dict(self.document["run"]["api_calls"].get(platform, {}))
+
+    def blind_spots(self) -> list[tuple[str, str]]:
+        """(subject, reason) of everything that could not be seen."""
+        return [(spot["subject"], spot["reason"]) for spot in self.run.blind_spots]
+
+
+class Office:
+    """A company on sandbox servers that the product is pointed at, its policy loaded."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.company = sandbox.company
+        self.slack = sandbox.slack
+        self.telegram = sandbox.telegram
+        self.load_policy()
+
+    def load_policy(self) -> None:
+        """Make the product's policy what the company's says now."""
+        policy_load.load(json.dumps(self.company.policy).encode(), reason="test")
+
+    def audit(self, *arguments: str) -> Outcome:
+        """`manage.py audit --json FILE …`, in this process."""
+        return audit(*arguments)
+
+    def slack_id(self, key: str) -> str:
+        return self.company.staff[key].slack_account.id
+
+    def telegram_id(self, key: str) -> int:
+        return self.company.staff[key].telegram_account.id
+
+    def channel(self, accept: Callable[[GroupTruth, SlackChannel], bool] = lambda truth, channel: True) -> SlackChannel:
+        """A channel in scope, the first that `accept` takes."""
+        return next(
+            channel
+            for channel_id, channel in self.company.slack.channels.items()
+            if (truth := self.company.truth_now().groups.get(("slack", channel_id))) is not None
+            and accept(truth, channel)
+        )
+
+    def chat(self, accept: Callable[[GroupTruth, TelegramChat], bool] = lambda truth, chat: True) -> TelegramChat:
+        """A Telegram group in scope, the first that `accept` takes."""
+        return next(
+            chat
+            for chat_id, chat in self.company.telegram.chats.items()
+            if (truth := self.company.truth_now().groups.get(("telegram", str(chat_id)))) is not None
+            and accept(truth, chat)
+        )
+
+
+def audit(*arguments: str) -> Outcome:
+    out, err = StringIO(), StringIO()
+    code, error = 0, ""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "audit.json"
+        try:
+            call_command("audit", f"--json={path}", *arguments, stdout=out, stderr=err)
+        except CommandError as refusal:
+            code, error = refusal.returncode, str(refusal)
+        document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return Outcome(code, error, out.getvalue(), document)
+
+
+def findings(state: str = "open", *, kind: str | None = None) -> set[FindingId]:
+    """The stored findings in that state."""
+    chosen = Finding.objects.filter(state=state, **({} if kind is None else {"kind": kind}))
+    return set(chosen.values_list("platform", "group_external_id", "kind", "subject"))
+
+
+def changes(outcome: Outcome) -> list[tuple[str, str, str, str, str]]:
+    """What a run changed: (change, reason, group id, kind, subject)."""
+    lines = FindingChange.objects.filter(run_id=outcome.document["run"]["id"])
+    return list(
+        lines.values_list(
+            "change", "reason", "finding__group_external_id", "finding__kind", "finding__subject"
+        )
+    )
+
+
+def rows_of_truth(groups: Iterable[GroupTruth]) -> dict[str, dict[str, Any]]:
+    """What `audit --json` has to say of the groups, by id."""
+    return {group.id: group.as_json() for group in groups}
+
+
+def sorted_lists(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: sorted(value) if isinstance(value, list) else value for name, value in row.items()}

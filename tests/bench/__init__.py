@@ -1,0 +1,1 @@
+"""The benchmark tables: `python -m tests.bench [section …]`, or `make bench` for all of them."""

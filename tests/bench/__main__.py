@@ -1,0 +1,35 @@
+"""Run the benchmarks and print their tables."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+
+from tests.bench import workplace
+
+
+def main(sections: list[str]) -> None:
+    workplace.prepare()
+    from tests.bench import audits, workbooks
+
+    known = {
+        "accuracy": audits.accuracy,
+        "calls": audits.calls_and_time,
+        "scale": audits.scale,
+        "workbook": workbooks.workbook,
+    }
+    unknown = set(sections) - known.keys()
+    if unknown:
+        sys.exit(f"No such section: {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    try:
+        for name in sections or known:
+            known[name]()
+    finally:
+        shutil.rmtree(workplace.HOME, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,115 @@
+"""The habits of the house that no linter knows: what the repository's own files promise each other."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT
+from tests.settings import NAMES
+
+PACKAGES = ("audits", "groupadmin", "members", "telegram_ops", "whitelist", "tests")
+PRODUCT = [
+    path
+    for package in PACKAGES
+    if package != "tests"
+    for path in (ROOT / package).rglob("*.py")
+    if "migrations" not in path.parts
+]
+LINES_A_FILE_MAY_HAVE = 450
+"""The rule is about 400. A test file is as long as its feature has cases."""
+
+
+def names_read_by(source: Path) -> set[str]:
+    """The first argument of every `env.something("NAME")`."""
+    return {
+        call.args[0].value
+        for call in ast.walk(ast.parse(source.read_text()))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "env"
+        and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+    }
+
+
+def direct_dependencies(name: str) -> list[str]:
+    lines = (ROOT / name).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith(("#", "-"))]
+
+
+def test_env_example_lists_what_the_settings_read_and_nothing_else() -> None:
+    assert sorted(NAMES) == sorted(names_read_by(ROOT / "groupadmin" / "settings.py"))
+
+
+def test_env_example_can_be_copied_as_it_is() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+
+    assert all(re.fullmatch(r"(#.*|[A-Z_]+=|)", line) for line in lines)
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_direct_dependency_is_exact_and_has_its_reason(name: str) -> None:
+    for line in direct_dependencies(name):
+        assert re.fullmatch(r"[\w.-]+(\[\w+\])?==[\w.]+  # \S.{5,}", line), line
+
+
+def test_every_indirect_dependency_is_exact() -> None:
+    pins = direct_dependencies("constraints.txt")
+
+    assert pins
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)
+
+
+def test_no_dependency_is_pinned_twice() -> None:
+    names = [
+        re.split(r"[\[=]", line)[0].lower()
+        for file in ("requirements.txt", "requirements-dev.txt", "constraints.txt")
+        for line in direct_dependencies(file)
+    ]
+
+    assert len(names) == len(set(names))
+
+
+def test_there_is_no_other_top_level_package() -> None:
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+
+    assert packages == set(PACKAGES)
+
+
+def test_files_stay_short_enough_to_do_one_thing() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in PRODUCT
+        if (lines := len(path.read_text().splitlines())) > LINES_A_FILE_MAY_HAVE
+    }
+
+    assert long == {}
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = {
+        path.relative_to(ROOT).as_posix()
+        for path in PRODUCT
+        if re.search(r"os\.(environ|getenv)\b", path.read_text())
+    }
+
+    assert readers <= {
+        "groupadmin/environment.py",
+        "groupadmin/celery.py",  # names the settings module, as Django's own files do
+        "groupadmin/wsgi.py",  # the same
+        "groupadmin/processes.py",  # hands it on to the processes it starts
+        "groupadmin/management/commands/demo.py",  # the same
+    }
+
+
+def test_warnings_are_errors_and_markers_are_explained() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+
+    assert all(": " in marker for marker in config["markers"])
+    assert "error" in config["filterwarnings"]
