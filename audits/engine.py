@@ -136,47 +136,52 @@ class _PlatformEvaluation:
 
     def _row(self, group: PlatformGroup) -> GroupRow:
         category = self._category(group.id, group.name)
-        lists: dict[str, list[str]] = defaultdict(list)
-        could_not_read = False
-        for person, level in self._people_for(category):
-            presence = self.seen.presence(group.id, person.key)
-            kind = FindingKind.MISSING_REQUIRED if level is Level.REQUIRED else FindingKind.MISSING_OPTIONAL
-            if presence is False and category.full_team:
-                reasons = rules_for(person, self.platform, category.key, self.policy.rules)
-                self._problem(group.id, kind, "; ".join(map(str, reasons)), subject=person.key)
-            if self._excused(group.id, person.key, kind, present=presence is True):
-                lists["excluded"].append(person.key)
-            elif presence is None:
-                lists["unresolved"].append(person.key)
-                looked_up = self.seen.people.get(person.key)
-                unread = looked_up is None or not looked_up.unresolved
-                could_not_read = could_not_read or (level is Level.REQUIRED and unread)
-            else:
-                lists[f"{level}_{'present' if presence else 'missing'}"].append(person.key)
+        attendance = self._attendance(group.id, category)
         row = GroupRow(
             platform=self.platform,
             id=group.id,
             name=group.name,
             category=category,
-            verdict=_verdict(category, missing=bool(lists["required_missing"]), unread=could_not_read),
+            verdict=_verdict(category, attendance),
             privacy=group.privacy,
             history=self._history(group),
             admin_status=group.admin_status,
             total_members=self._total_members(group),
-            **{name: tuple(keys) for name, keys in lists.items()},
-            **self._uncounted_in(group),
+            required_present=tuple(attendance.required_present),
+            required_missing=tuple(attendance.required_missing),
+            optional_present=tuple(attendance.optional_present),
+            optional_missing=tuple(attendance.optional_missing),
+            excluded=tuple(attendance.excluded),
+            unresolved=tuple(attendance.unresolved),
+            under_review=self._uncounted_in(group.id, EmployeeStatus.UNDER_REVIEW),
+            departed=self._uncounted_in(group.id, EmployeeStatus.OFFBOARDED),
         )
         return replace(row, flags=tuple(self._judge_group(group, row)))
 
-    def _uncounted_in(self, group: PlatformGroup) -> dict[str, tuple[str, ...]]:
-        people = self._uncounted.get(group.id, [])
-        departed = tuple(p.key for p in people if p.status is EmployeeStatus.OFFBOARDED)
-        for key in departed:
-            self._problem(
-                group.id, FindingKind.DEPARTED_MEMBER_PRESENT, "Left the company, still here.", subject=key
-            )
-        under_review = tuple(p.key for p in people if p.status is EmployeeStatus.UNDER_REVIEW)
-        return {"departed": departed, "under_review": under_review}
+    def _attendance(self, group_id: str, category: Category) -> _Attendance:
+        """Who of the people asked for is there; records whom the group lacks."""
+        attendance = _Attendance()
+        for person, level in self._people_for(category):
+            presence = self.seen.presence(group_id, person.key)
+            kind = FindingKind.MISSING_REQUIRED if level is Level.REQUIRED else FindingKind.MISSING_OPTIONAL
+            if presence is False and category.full_team:
+                reasons = rules_for(person, self.platform, category.key, self.policy.rules)
+                self._problem(group_id, kind, "; ".join(map(str, reasons)), subject=person.key)
+            if self._excused(group_id, person.key, kind, present=presence is True):
+                attendance.excluded.append(person.key)
+            elif presence is None:
+                attendance.unresolved.append(person.key)
+                looked_up = self.seen.people.get(person.key)
+                if level is Level.REQUIRED and (looked_up is None or not looked_up.unresolved):
+                    attendance.required_unread = True
+            elif level is Level.REQUIRED:
+                (attendance.required_present if presence else attendance.required_missing).append(person.key)
+            else:
+                (attendance.optional_present if presence else attendance.optional_missing).append(person.key)
+        return attendance
+
+    def _uncounted_in(self, group_id: str, status: EmployeeStatus) -> tuple[str, ...]:
+        return tuple(person.key for person in self._uncounted.get(group_id, ()) if person.status is status)
 
     def _judge_group(self, group: PlatformGroup, row: GroupRow) -> Iterator[FindingKind]:
         """Record what is wrong with the group itself; yields what its row shows as flags."""
@@ -192,6 +197,10 @@ class _PlatformEvaluation:
                 group.id, FindingKind.HIDDEN_HISTORY, "New members do not see what was written before."
             )
             yield FindingKind.HIDDEN_HISTORY
+        for key in row.departed:
+            self._problem(
+                group.id, FindingKind.DEPARTED_MEMBER_PRESENT, "Left the company, still here.", subject=key
+            )
         if row.admin_status is AdminStatus.MEMBER:
             self._problem(group.id, FindingKind.NO_ADMIN_RIGHT, "Our account is only a member here.")
 
@@ -276,9 +285,23 @@ class _PlatformEvaluation:
         return group.total_members
 
 
-def _verdict(category: Category, *, missing: bool, unread: bool) -> Verdict:
+@dataclass(slots=True)
+class _Attendance:
+    """The people asked for in one group, sorted by whether they are there; employee keys."""
+
+    required_present: list[str] = field(default_factory=list)
+    required_missing: list[str] = field(default_factory=list)
+    optional_present: list[str] = field(default_factory=list)
+    optional_missing: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+    unresolved: list[str] = field(default_factory=list)
+    required_unread: bool = False
+    """Whether a required person's groups could not be read this time (their identity is known)."""
+
+
+def _verdict(category: Category, attendance: _Attendance) -> Verdict:
     if not category.full_team:
         return Verdict.EXEMPT
-    if missing:
+    if attendance.required_missing:
         return Verdict.INCOMPLETE
-    return Verdict.ERROR if unread else Verdict.COMPLETE
+    return Verdict.ERROR if attendance.required_unread else Verdict.COMPLETE

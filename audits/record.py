@@ -128,7 +128,7 @@ def _record_groups(evaluation: Evaluation, at: datetime) -> dict[GroupKey, Group
         batch_size=_BATCH,
     )
     _hide_unseen(evaluation.observation.platforms, stored)
-    return {(Platform(group.platform), group.external_id): group for group in Group.objects.all()}
+    return stored | {(Platform(group.platform), group.external_id): group for group in fresh}
 
 
 def _sighted(
@@ -146,7 +146,7 @@ def _sighted(
         external_id=sighting.id,
         name=sighting.name,
         kind=sighting.kind,
-        category=stored.category if stored is not None else None,
+        category_id=stored.category_id if stored is not None else None,
         privacy=sighting.privacy,
         history_visibility=sighting.history,
         admin_status=sighting.admin_status,
@@ -182,13 +182,14 @@ def _hide_unseen(platforms: Iterable[PlatformObservation], stored: Mapping[Group
 
 
 def _record_rows(run: AuditRun, rows: Iterable[GroupRow], groups: Mapping[GroupKey, Group]) -> None:
+    categories = Category.objects.in_bulk(field_name="key")
     GroupResult.objects.bulk_create(
         [
             GroupResult(
                 run=run,
                 group=groups[row.platform, row.id],
                 name=row.name,
-                category=groups[row.platform, row.id].category,
+                category=categories.get(row.category.key),
                 category_key=row.category.key,
                 requires_full_team=row.category.full_team,
                 verdict=row.verdict,

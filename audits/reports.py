@@ -12,8 +12,8 @@ from django.core.files import File
 
 from audits.contract import audit_document, totals
 from audits.models import AuditRun, RunReport
-from audits.workbook import MISSING, employee_names, missing_members, write_workbook
-from members.models import Category
+from audits.workbook import MISSING, Names, missing_members, write_workbook
+from members.charts import percent
 from members.platforms.types import Platform
 from members.spreadsheet import csv_safe, printable
 
@@ -25,7 +25,7 @@ def write_csv(run: AuditRun, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(column.title for column in MISSING)
-        for row in missing_members(run, employee_names()):
+        for row in missing_members(run, Names.load()):
             writer.writerow(csv_safe(cell) for cell in row)
 
 
@@ -73,12 +73,12 @@ def console_summary(run: AuditRun) -> Iterator[str]:
     if not summary["groups"]:
         yield "No group was audited."
         return
-    names = dict(Category.objects.values_list("key", "name"))
+    names = Names.load()
     yield f"Groups       {summary['groups']:>6}   {_by_platform(run)}"
-    coverage = f"coverage {summary['coverage']:.0%} of those that need the full team"
+    coverage = f"coverage {percent(summary['coverage'], 1)} of those that need the full team"
     yield f"Complete     {summary['complete']:>6}   {coverage}"
     for key, count in sorted(summary["by_category"].items(), key=lambda item: -item[1]):
-        yield f"  {names.get(key, key) or 'Uncategorised':<22}{count:>6}"
+        yield f"  {names.category(key):<22}{count:>6}"
     yield (
         f"Flags        {summary['public_channels']} public, "
         f"{summary['deprecated_names']} with a deprecated name, "

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count
 
+from audits.display import VERDICT_TONES, words
+from audits.latest import speaking_runs
 from audits.lifecycle import Change
 from audits.models import AuditRun, FindingChange, GroupResult, RunReport, RunState
+from audits.rows import Verdict
+from members.charts import Part
+from members.platforms.types import Platform
 
-SHOWN = 25
-"""Lines of each kind of change that the page itself lists; the rest is one link away."""
+SHOWN = 10
+"""How many of each sort of change the page itself lists; the number says how many there are."""
+
+_JUDGED = {str(Verdict.COMPLETE), str(Verdict.INCOMPLETE)}
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeGroup:
     """The changes of one sort: how many, and the first of them."""
 
-    change: str
+    change: Change
     count: int
     lines: tuple[FindingChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A group whose completeness is another one than in the run before."""
+    """A group with another number of missing people than before."""
 
     result: GroupResult
     before: str
@@ -33,34 +40,78 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is different from the run before, group by group; one list per platform set."""
+    """One platform's groups against the run that had looked at it before."""
 
-    previous: AuditRun
+    platform: Platform
+    previous: int
+    """The id of that run."""
+    worse: tuple[Moved, ...]
+    better: tuple[Moved, ...]
     appeared: tuple[GroupResult, ...]
     gone: tuple[GroupResult, ...]
-    moved: tuple[Moved, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One platform's groups by verdict."""
+
+    platform: Platform
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
+    running: AuditRun | None
+    """The audit that a waiting one waits for."""
+    shares: tuple[Share, ...]
+    complete: int
+    judged: int
+    """Groups that need the full team and could be looked at."""
     changes: tuple[ChangeGroup, ...]
-    comparison: Comparison | None
+    comparisons: tuple[Comparison, ...]
     reports: tuple[RunReport, ...]
-    verdicts: dict[str, int]
+    """Those whose files are there."""
+    reports_lost: bool
+    """Whether a file that this run should have is not there."""
 
 
 def load_run_page(run: AuditRun) -> RunPage:
-    """Everything the page needs, in a constant number of queries."""
-    verdicts = dict(run.results.order_by().values_list("verdict").annotate(Count("id")))
+    """Everything the page needs, in a number of queries that does not grow with the run."""
+    counts = _verdicts(run)
+    reports = tuple(report for report in run.reports.all() if report.file.storage.exists(report.file.name))
+    recorded = run.state in (RunState.COMPLETE, RunState.PARTIAL)
     return RunPage(
+        running=_running(run),
+        shares=tuple(_share(platform, counts) for platform in Platform if platform in {p for p, _ in counts}),
+        complete=sum(n for (_, verdict), n in counts.items() if verdict == Verdict.COMPLETE),
+        judged=sum(n for (_, verdict), n in counts.items() if verdict in _JUDGED),
         changes=tuple(_changes(run)),
-        comparison=_comparison(run) if verdicts else None,
-        reports=tuple(run.reports.all()),
-        verdicts=verdicts,
+        comparisons=tuple(_comparisons(run)) if counts else (),
+        reports=reports,
+        reports_lost=recorded and len(reports) < len(RunReport.Format),
     )
 
 
-def _changes(run: AuditRun) -> Iterable[ChangeGroup]:
+def _running(run: AuditRun) -> AuditRun | None:
+    if run.state != RunState.QUEUED:
+        return None
+    return AuditRun.objects.filter(state=RunState.RUNNING).first()
+
+
+def _verdicts(run: AuditRun) -> Mapping[tuple[str, str], int]:
+    rows = run.results.order_by().values_list("group__platform", "verdict").annotate(Count("id"))
+    return {(platform, verdict): count for platform, verdict, count in rows}
+
+
+def _share(platform: Platform, counts: Mapping[tuple[str, str], int]) -> Share:
+    parts = (
+        Part(words(verdict), counts.get((platform, verdict), 0), tone)
+        for verdict, tone in VERDICT_TONES.items()
+    )
+    return Share(platform, tuple(parts))
+
+
+def _changes(run: AuditRun) -> Iterator[ChangeGroup]:
     counts = dict(run.changes.order_by().values_list("change").annotate(Count("id")))
     for change in Change:
         if counts.get(change):
@@ -68,25 +119,38 @@ def _changes(run: AuditRun) -> Iterable[ChangeGroup]:
             yield ChangeGroup(change, counts[change], tuple(lines[:SHOWN]))
 
 
-def _comparison(run: AuditRun) -> Comparison | None:
-    """Against the latest earlier run that looked at the same platforms and recorded something."""
-    earlier = AuditRun.objects.filter(
-        pk__lt=run.pk, platforms=run.platforms, state__in=(RunState.COMPLETE, RunState.PARTIAL)
-    )
-    previous = earlier.order_by("-pk").first()
-    if previous is None:
-        return None
-    fields = ("id", "group_id", "name", "completeness", "verdict", "run_id")
-    now = {result.group_id: result for result in run.results.only(*fields)}
-    before = {result.group_id: result for result in previous.results.only(*fields)}
-    moved = [
-        Moved(result, before[group_id].completeness)
+def _comparisons(run: AuditRun) -> Iterator[Comparison]:
+    """Platform by platform, because an earlier run may have left one out or not have reached it."""
+    for platform, previous in speaking_runs(before=run).items():
+        now = _results(run.pk, platform)
+        if now:
+            yield _compared(platform, previous, now, _results(previous, platform))
+
+
+def _results(run_id: int, platform: Platform) -> dict[int, GroupResult]:
+    """Group's pk → its result, by name."""
+    results = GroupResult.objects.filter(run_id=run_id, group__platform=platform).order_by("name", "pk")
+    shown = results.only("group_id", "name", "verdict", "completeness", "missing_count")
+    return {result.group_id: result for result in shown}
+
+
+def _compared(
+    platform: Platform, previous: int, now: Mapping[int, GroupResult], before: Mapping[int, GroupResult]
+) -> Comparison:
+    both = [
+        (result, before[group_id])
         for group_id, result in now.items()
-        if group_id in before and before[group_id].completeness != result.completeness
+        if group_id in before and {result.verdict, before[group_id].verdict} <= _JUDGED
     ]
     return Comparison(
+        platform=platform,
         previous=previous,
+        worse=tuple(
+            Moved(new, old.completeness) for new, old in both if new.missing_count > old.missing_count
+        ),
+        better=tuple(
+            Moved(new, old.completeness) for new, old in both if new.missing_count < old.missing_count
+        ),
         appeared=tuple(result for group_id, result in now.items() if group_id not in before),
         gone=tuple(result for group_id, result in before.items() if group_id not in now),
-        moved=tuple(moved),
     )

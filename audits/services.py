@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -21,10 +21,11 @@ from audits.connections import connections_to
 from audits.engine import evaluate
 from audits.models import AuditRun, RunState, Trigger
 from audits.observation import Observation
-from audits.observe import Assignment, Connection, observe
+from audits.observe import Connection, observe
 from audits.progress import Progress, ProgressView
 from audits.record import RunLost, known_groups, record
 from audits.reports import store_reports
+from audits.watch import Assignment
 from members.platforms.types import Platform
 from members.services import load_policy
 
@@ -54,7 +55,7 @@ def request_audit(
     platforms: Collection[Platform],
     trigger: Trigger,
     deep: bool = False,
-    requested_by: AbstractBaseUser | None = None,
+    requested_by: User | None = None,
 ) -> AuditRun:
     """Put an audit in the queue; it costs nothing until something executes it."""
     ordered = [platform for platform in Platform if platform in platforms]

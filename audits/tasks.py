@@ -28,7 +28,7 @@ def enqueue(run_id: int) -> None:
 
     def send() -> None:
         try:
-            run_audit.apply_async(args=[run_id], queue="telegram" if telegram else None)
+            run_audit.apply_async((run_id,), queue="telegram" if telegram else "default")
         except OperationalError as error:
             log.warning("audit.broker_down", run=run_id, error=str(error))
 

@@ -163,9 +163,9 @@ class Watch:
             else:
                 self.people[want.key] = PersonSeen(want.key, id=want.id, unresolved=resolution.reason)
         self._recognise_account(wanted)
-        error = await _each(to_read, lambda item: self._read_person(reader, *item))
-        if isinstance(error, AccountTrouble):
-            raise error
+        failure = await _each(to_read, lambda item: self._read_person(reader, *item))
+        if isinstance(failure, AccountTrouble):
+            raise failure
 
     def _recognise_account(self, wanted: Sequence[Wanted]) -> None:
         """The account's own employee is present wherever the account is, also when no list names them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date
 from pathlib import Path
 
@@ -59,20 +60,40 @@ _UNJUDGED: Mapping[str, str] = {Verdict.NOT_VISIBLE: "Not visible", Verdict.ERRO
 def write_workbook(run: AuditRun, path: Path) -> None:
     """Write the workbook of a finished run to `path`. Streams: memory does not grow with the rows."""
     book = Workbook(write_only=True)
-    names = employee_names()
+    names = Names.load()
     add_sheet(book, "Audit Results", RESULTS, _results(run, names))
-    add_sheet(book, "Summary", SUMMARY, _summary(run))
+    add_sheet(book, "Summary", SUMMARY, _summary(run, names))
     add_sheet(book, "Missing members", MISSING, missing_members(run, names))
-    add_sheet(book, "Exceptions", EXCEPTIONS, _exceptions(run, names))
+    add_sheet(book, "Exceptions", EXCEPTIONS, _exceptions(run))
     add_sheet(book, "Blind spots", BLIND_SPOTS, _blind_spots(run))
     book.save(path)
 
 
-def employee_names() -> Mapping[str, str]:
-    return dict(Employee.objects.values_list("key", "name"))
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What people call the employees and categories that a run knows by key."""
+
+    employees: Mapping[str, str]
+    categories: Mapping[str, str]
+
+    @classmethod
+    def load(cls) -> Names:
+        return cls(
+            dict(Employee.objects.values_list("key", "name")),
+            dict(Category.objects.values_list("key", "name")),
+        )
+
+    def employee(self, key: str) -> str:
+        return self.employees.get(key, key)
+
+    def everybody(self, keys: Iterable[str]) -> str:
+        return ", ".join(map(self.employee, keys))
+
+    def category(self, key: str) -> str:
+        return self.categories.get(key, key) or "Uncategorised"
 
 
-def missing_members(run: AuditRun, names: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+def missing_members(run: AuditRun, names: Names) -> Iterator[tuple[str, ...]]:
     """One row a group and required person who is missing; exempt groups miss nobody."""
     for result in _ordered(run):
         if result.verdict == Verdict.EXEMPT:
@@ -82,35 +103,35 @@ def missing_members(run: AuditRun, names: Mapping[str, str]) -> Iterator[tuple[s
                 Platform(result.group.platform).label,
                 result.group.external_id,
                 result.name,
-                _category(result),
+                names.category(result.category_key),
                 key,
-                names.get(key, key),
+                names.employee(key),
                 result.completeness,
             )
 
 
 def _ordered(run: AuditRun) -> Iterator[GroupResult]:
     """By category, gaps first, so that the rows which ask for something to be done stand together."""
-    results = GroupResult.objects.filter(run=run).select_related("group", "category")
+    results = GroupResult.objects.filter(run=run).select_related("group")
     return results.order_by("category_key", "-missing_count", "name", "pk").iterator(chunk_size=1000)
 
 
-def _results(run: AuditRun, names: Mapping[str, str]) -> Iterator[tuple[CellValue, ...]]:
+def _results(run: AuditRun, names: Names) -> Iterator[tuple[CellValue, ...]]:
     for result in _ordered(run):
         yield (
             Platform(result.group.platform).label,
             result.name,
-            _category(result),
+            names.category(result.category_key),
             _yes(result.requires_full_team),
             _yes(FindingKind.DEPRECATED_NAME in result.flags),
             "Unknown" if _never_seen(result) else result.get_privacy_display(),
             _words(result.history_visibility),
             _words(result.admin_status),
             result.total_members,
-            _people(result.required_present, names),
-            _people(result.required_missing, names),
-            _people(result.optional_present, names),
-            _people(result.optional_missing, names),
+            names.everybody(result.required_present),
+            names.everybody(result.required_missing),
+            names.everybody(result.optional_present),
+            names.everybody(result.optional_missing),
             _UNJUDGED.get(result.verdict, result.completeness),
         )
 
@@ -120,7 +141,7 @@ def _never_seen(result: GroupResult) -> bool:
     return result.verdict in _UNJUDGED and result.admin_status == AdminStatus.UNKNOWN
 
 
-def _summary(run: AuditRun) -> Iterator[tuple[CellValue, ...]]:
+def _summary(run: AuditRun, names: Names) -> Iterator[tuple[CellValue, ...]]:
     summary = totals(run)
     yield "Run", run.pk, run.get_state_display()
     yield "Started (UTC)", run.started_at, ""
@@ -134,9 +155,8 @@ def _summary(run: AuditRun) -> Iterator[tuple[CellValue, ...]]:
     yield "Deprecated names", summary["deprecated_names"], "To be renamed"
     yield "Hidden history", summary["hidden_history"], "New members do not see earlier messages"
     yield "Not visible", summary["not_visible"], "See the sheet Blind spots"
-    names = dict(Category.objects.values_list("key", "name"))
     for key, count in summary["by_category"].items():
-        yield f"Category: {names.get(key, key) or 'Uncategorised'}", count, ""
+        yield f"Category: {names.category(key)}", count, ""
     yield "Findings opened", run.opened, "By this run"
     yield "Findings resolved", run.resolved, "By this run"
     yield "Findings reopened", run.reopened, "By this run"
@@ -148,7 +168,7 @@ def _summary(run: AuditRun) -> Iterator[tuple[CellValue, ...]]:
         yield "Trouble", "", line
 
 
-def _exceptions(run: AuditRun, names: Mapping[str, str]) -> Iterator[tuple[CellValue, ...]]:
+def _exceptions(run: AuditRun) -> Iterator[tuple[CellValue, ...]]:
     for group in run.archived_groups:
         yield (
             Platform(group["platform"]).label,
@@ -182,10 +202,6 @@ def _blind_spots(run: AuditRun) -> Iterator[tuple[str, ...]]:
         yield Platform(spot["platform"]).label, spot["subject"], spot["reason"]
 
 
-def _category(result: GroupResult) -> str:
-    return result.category.name if result.category is not None else result.category_key or "Uncategorised"
-
-
 def _day(run: AuditRun) -> date:
     """The UTC day on which the run judged what an exclusion excuses: after it had looked."""
     return (run.finished_at or run.created_at).astimezone(UTC).date()
@@ -193,10 +209,6 @@ def _day(run: AuditRun) -> date:
 
 def _platforms(run: AuditRun) -> str:
     return ", ".join(Platform(name).label for name in run.platforms)
-
-
-def _people(keys: Iterable[str], names: Mapping[str, str]) -> str:
-    return ", ".join(names.get(key, key) for key in keys)
 
 
 def _calls(calls: Mapping[str, int]) -> str:

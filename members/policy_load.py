@@ -260,18 +260,18 @@ class _Loader:
 
     def _remove_employees(self, named: Collection[str]) -> None:
         for row in Employee.objects.exclude(key__in=named):
-            users = {"rules": row.rules, "scope lines": row.scope_lines, "exclusions": row.exclusions}
+            users = {"rule": row.rules, "scope line": row.scope_lines, "exclusion": row.exclusions}
             self._remove_unless_used(f"employee {row.key}", row, users)
 
     def _remove_teams(self, named: Collection[str]) -> None:
         for row in Team.objects.exclude(key__in=named):
-            self._remove_unless_used(f"team {row.key}", row, {"rules": row.rules, "employees": row.employees})
+            self._remove_unless_used(f"team {row.key}", row, {"rule": row.rules, "employee": row.employees})
 
     def _remove_categories(self, named: Collection[str]) -> None:
         """What stays is tried after the file's categories."""
         last = max((row.position for row in Category.objects.filter(key__in=named)), default=-1)
         for row in Category.objects.exclude(key__in=named):
-            users = {"rules": row.rules, "pinned groups": row.groups.filter(category_pinned=True)}
+            users = {"rule": row.rules, "pinned group": row.groups.filter(category_pinned=True)}
             self._remove_unless_used(f"category {row.key}", row, users)
             if row.pk is not None:
                 last = max(last + 1, row.position)
@@ -279,7 +279,8 @@ class _Loader:
 
     def _remove_unless_used(self, what: str, row: models.Model, users: Mapping[str, Any]) -> None:
         """Remove what the file left out, unless something outside the file's sections still names it."""
-        uses = [f"{count} {name}" for name, manager in users.items() if (count := manager.count())]
+        counts = {noun: manager.count() for noun, manager in users.items()}
+        uses = [f"{count} {noun}{'s' if count > 1 else ''}" for noun, count in counts.items() if count]
         if uses:
             self.changes.add(Action.KEPT, what, f"not in the file, but named by {', '.join(uses)}")
         else:

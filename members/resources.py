@@ -116,8 +116,8 @@ class GroupResource(TableResource):
     shared_externally = shown("shared_externally", YesNo())
     in_scope = shown("in_scope", YesNo())
     visible = shown("visible", YesNo())
-    first_seen_at = shown("first_seen_at", Moment())
-    last_seen_at = shown("last_seen_at", Moment())
+    first_seen_utc = shown("first_seen_at", Moment(), name="first_seen_utc")
+    last_seen_utc = shown("last_seen_at", Moment(), name="last_seen_utc")
 
     class Meta:
         model = Group
@@ -136,8 +136,8 @@ class GroupResource(TableResource):
             "shared_externally",
             "in_scope",
             "visible",
-            "first_seen_at",
-            "last_seen_at",
+            "first_seen_utc",
+            "last_seen_utc",
         )
         import_id_fields = ("platform", "external_id")
 
@@ -192,7 +192,7 @@ class ExclusionResource(TableResource):
     reason = column("reason")
     expires = column("expires", Day())
     granted_by = shown("granted_by")
-    granted_at = shown("granted_at", Moment())
+    granted_utc = shown("granted_at", Moment(), name="granted_utc")
 
     class Meta:
         model = Exclusion
@@ -204,7 +204,7 @@ class ExclusionResource(TableResource):
             "reason",
             "expires",
             "granted_by",
-            "granted_at",
+            "granted_utc",
         )
         import_id_fields = ("platform", "group", "employee", "kind")
 

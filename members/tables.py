@@ -6,7 +6,6 @@ silence; what is exported is safe to open in a spreadsheet program and comes bac
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -20,12 +19,11 @@ from import_export import fields, resources, results, widgets
 from import_export.formats import base_formats
 from import_export.tmp_storages import TempFolderStorage
 
-from members.spreadsheet import naive_utc, printable
+from members.spreadsheet import csv_safe, naive_utc, printable
 
 MAX_ROWS = 10_000
 """In either direction. An audit's own reports have no such limit: they are streamed."""
 
-_FORMULA = re.compile(r"'*\s*[=+\-@]")
 _UPLOAD_PREFIX = "groupadmin-import-"
 
 
@@ -34,12 +32,18 @@ def escaped(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = printable(value)
-    return f"'{text}" if _FORMULA.match(text) else text
+    return f"'{text}" if _runs(text) else text
 
 
 def unescaped(value: Any) -> Any:
     """The value that `escaped` made safe."""
-    return value[1:] if isinstance(value, str) and value.startswith("'") and _FORMULA.match(value) else value
+    return value[1:] if isinstance(value, str) and value.startswith("'") and _runs(value) else value
+
+
+def _runs(text: str) -> bool:
+    """Whether the text would be a formula without the apostrophes in front of it."""
+    bare = printable(text.lstrip("'"))
+    return csv_safe(bare) != bare
 
 
 class _SafeExport:
@@ -106,8 +110,8 @@ class WholeNumber(widgets.IntegerWidget):
         return int(text)
 
     def render(self, value: Any, obj: Any = None, **options: Any) -> Any:
-        """Plain digits: an id is no amount, so no thousands separators."""
-        return value if options.get("force_native_type") or value is None else str(value)
+        """As it is: an id is no amount, so no thousands separators."""
+        return "" if value is None else value
 
 
 class YesNo(widgets.Widget):
@@ -139,18 +143,14 @@ class Day(widgets.Widget):
             raise ValueError(f"“{value}” is not a date like 2027-01-31.") from None
 
     def render(self, value: date | None, obj: Any = None, **options: Any) -> Any:
-        if value is None:
-            return ""
-        return value if options.get("force_native_type") else value.isoformat()
+        return value or ""
 
 
 class Moment(widgets.Widget):
-    """A point in time, in UTC; for export alone."""
+    """A point in time, for export alone; in UTC, because XLSX knows no time zones."""
 
     def render(self, value: datetime | None, obj: Any = None, **options: Any) -> Any:
-        if value is None:
-            return ""
-        return naive_utc(value) if options.get("force_native_type") else value.isoformat(timespec="seconds")
+        return "" if value is None else naive_utc(value)
 
 
 class Lines(widgets.Widget):
@@ -272,6 +272,6 @@ def column(attribute: str, widget: widgets.Widget | None = None, *, name: str = 
     return fields.Field(attribute, name or attribute, widget or Text())
 
 
-def shown(attribute: str, widget: widgets.Widget | None = None) -> fields.Field:
+def shown(attribute: str, widget: widgets.Widget | None = None, *, name: str = "") -> fields.Field:
     """A column that is exported, and ignored on import."""
-    return fields.Field(attribute, attribute, widget or Text(), readonly=True)
+    return fields.Field(attribute, name or attribute, widget or Text(), readonly=True)

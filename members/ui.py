@@ -99,7 +99,7 @@ def progress_bar(
         count, value = f"{percent:.0f} %", format_html(' value="{}" max="100"', round(percent))
     else:
         count, value = "", SafeString("")
-    reload = format_html('<noscript><a href="">Show the latest state</a></noscript>') if poll_url else ""
+    reload = SafeString('<noscript><a href="">Show the latest state</a></noscript>') if poll_url else ""
     return format_html(
         '<div class="progress"{}><p class="progress-head"><span class="progress-label">{}</span>'
         '<span class="progress-count">{}</span></p><progress aria-label="{}"{}></progress>'

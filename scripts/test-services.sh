@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 # PostgreSQL refuses to run as root; as anybody else we run it as ourselves.
 as_postgres=()
-if [ "$(id -u)" = 0 ]; then as_postgres=(setpriv --reuid=postgres --regid=postgres --init-groups); fi
+if [ "$(id -u)" = 0 ]; then as_postgres=(env --chdir=/ setpriv --reuid=postgres --regid=postgres --init-groups); fi
 
 find_initdb() { command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1; }
 

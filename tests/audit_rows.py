@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from audits.engine import Evaluation
 from audits.models import AuditRun, RunState, Trigger
+from audits.observation import PersonSeen
 from audits.record import record
 from members.models import Category, Employee
-from tests.worlds import NOW, SLACK, channel, in_groups, judge, person, policy, seen
+from members.platforms.types import PlatformUser
+from tests.worlds import NOW, SLACK, TELEGRAM, channel, in_groups, judge, person, policy, seen
 
 ADA, BOB = person("ada"), person("bob")
 
@@ -46,6 +49,13 @@ def stored(
     record(run=run, evaluation=evaluation, state=state, message=message, at=at)
     run.refresh_from_db()
     return run
+
+
+def on_telegram(key: str, *group_ids: str) -> PersonSeen:
+    """A person seen in these Telegram groups, with a number for an id, as Telegram has it."""
+    number = str(int.from_bytes(key.encode()[:4]))
+    user = PlatformUser(TELEGRAM, number, (key,), f"{key.capitalize()} Example")
+    return replace(in_groups(key, *group_ids, platform=TELEGRAM), user=user, id=number)
 
 
 def slack_run(*names: str, bob_in: int = 0, at: datetime = NOW) -> AuditRun:

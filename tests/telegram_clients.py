@@ -1,4 +1,4 @@
-"""A handful of invented people on the sandbox's Telegram, and unmodified Telethon clients that speak to it."""
+"""Invented people on the sandbox's Telegram, and unmodified Telethon clients that speak to it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ QUIET.setLevel(logging.CRITICAL)
 
 
 def small_world() -> TelegramWorld:
-    """Six people who share nothing yet: Cy refuses invitations, Dee is deleted, Eve has a password, Robo is a bot."""
+    """Six accounts that share nothing yet. Cy refuses invitations, Dee is deleted, Robo is a bot."""
     world = TelegramWorld()
     for user in (
         TelegramUser(ADA, "Ada", "Example", ["AdaExample"], phone=PHONE),

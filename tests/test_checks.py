@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from cryptography.fernet import Fernet
 from django.core.checks import run_checks
+from django.core.management.utils import get_random_secret_key
 from django.db import connection
 from pytest_django import Settings
+
+from tests.processes import environment, manage
 
 KEY = Fernet.generate_key().decode()
 
@@ -54,6 +59,22 @@ def test_a_deployment_needs_keys_of_its_own(settings: Settings) -> None:
 
     settings.SECRET_KEY_GENERATED, settings.FIELD_ENCRYPTION_KEYS = False, [KEY]
     assert not {"groupadmin.E005", "groupadmin.E006"} & ids(deploy=True)
+
+
+def test_a_complete_deployment_leaves_nothing_to_complain_of(tmp_path: Path) -> None:
+    env = environment(
+        VAR_DIR=str(tmp_path),
+        SECRET_KEY=get_random_secret_key(),
+        FIELD_ENCRYPTION_KEYS=KEY,
+        ALLOWED_HOSTS="groups.example.com",
+        CSRF_TRUSTED_ORIGINS="https://groups.example.com",
+        DATABASE_URL="postgres://groupadmin@database/groupadmin",
+        REDIS_URL="redis://broker:6379/0",
+    )
+
+    checked = manage("check", "--deploy", "--fail-level", "WARNING", env=env)
+
+    assert (checked.returncode, checked.stderr) == (0, "")
 
 
 def test_several_processes_on_one_sqlite_file_are_a_warning(settings: Settings) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from members.platforms.types import Platform
 from members.policy import (
     UNCATEGORISED,
     Category,
@@ -17,7 +18,6 @@ from members.policy import (
     Match,
     Naming,
     Person,
-    Platform,
     Policy,
     Rule,
     ScopeKind,

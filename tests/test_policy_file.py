@@ -187,7 +187,7 @@ class TestRefusing:
                 "employees",
                 0,
                 {"slack_usrname": "a"},
-                ".slack_usrname: unknown key; did you mean slack_username?",
+                ".slack_usrname: unknown key; did you mean slack_",
             ),
             ("employees", 0, {"email": "ada"}, '.email: "ada" is not an e-mail address'),
             ("employees", 0, {"telegram_user_id": -1}, ".telegram_user_id: must be a positive whole number"),

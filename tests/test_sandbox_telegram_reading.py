@@ -471,8 +471,10 @@ class TestParticipants:
             await other.get_dialogs()
             with pytest.raises(errors.ChatAdminRequiredError):
                 await other.get_participants(GROUP)
-            admins = await other.get_participants(GROUP, filter=types.ChannelParticipantsAdmins)
-            assert [admin.id for admin in admins] == [ADA]
+            admins = functions.channels.GetParticipantsRequest(
+                input_channel(other, GROUP), types.ChannelParticipantsAdmins(), 0, 200, 0
+            )
+            assert [admin.user_id for admin in (await other(admins)).participants] == [ADA]
 
     @pytest.mark.parametrize("wanted", [types.ChannelParticipantsKicked, types.ChannelParticipantsBanned])
     async def test_only_admins_see_who_was_thrown_out(

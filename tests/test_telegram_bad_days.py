@@ -21,6 +21,7 @@ from members.platforms.types import PlatformGroup
 from tests.telegram_reading import (
     ADA,
     BOB,
+    ROBO,
     add_group,
     add_groups,
     company,
@@ -288,7 +289,7 @@ class TestAccount:
         assert (type(error), error.code) == (NotConfigured, "TELEGRAM_SERVER_KEY")
 
     async def test_a_bots_session(self, world: TelegramWorld, sandbox: TelegramSandbox) -> None:
-        error = await trouble_of(reader(sandbox, session=sandbox.mint_session(105)))
+        error = await trouble_of(reader(sandbox, session=sandbox.mint_session(ROBO)))
         assert (type(error), error.code) == (AccountTrouble, "BOT_METHOD_INVALID")
 
     async def test_a_session_made_elsewhere_speaks_to_the_configured_server(

@@ -21,7 +21,10 @@ class RecordAdmin(RecordAdminBase):
     """Rows that an audit wrote. They are evidence: the admin shows them and changes none."""
 
     show_full_result_count = False
+    show_facets = admin.ShowFacets.ALLOW
     list_per_page = 50
+    tab_field = ""
+    """The field whose values stand above the list as tabs, each with its number of rows."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -36,6 +39,6 @@ class RecordAdmin(RecordAdminBase):
 def link(row: Model | None, text: object | None = None) -> SafeString:
     """A link to a row's own admin page; a dash where there is no row."""
     if row is None:
-        return format_html('<span class="empty-value">–</span>')
+        return SafeString('<span class="empty-value">–</span>')
     url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
     return format_html('<a href="{}">{}</a>', url, row if text is None else text)

@@ -5,18 +5,78 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from import_export import resources
 
 from audits.admin.base import RecordAdmin, link
-from audits.display import CHANGE_TONES, STATE_TONES
+from audits.admin.filters import ALL, DefaultFilter, LinkedFilter, number
+from audits.display import CHANGE_TONES, STATE_TONES, words
+from audits.lifecycle import Change, State
 from audits.models import Finding, FindingChange
+from members.admin.base import TableExportMixin
+from members.models import Employee, Group
+from members.tables import Moment, WholeNumber, shown
 from members.ui import badge, time_tag
 
 if TYPE_CHECKING:
     ChangeInlineBase = admin.TabularInline[FindingChange, Finding]
 else:
     ChangeInlineBase = admin.TabularInline
+
+
+class StateFilter(DefaultFilter):
+    """What is open, until somebody asks for more."""
+
+    title = "state"
+    parameter_name = "state__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*((str(state), words(state)) for state in State), (ALL, "All")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Finding]) -> QuerySet[Finding]:
+        return queryset if self.value() == ALL else queryset.filter(state=self.value())
+
+
+class GroupFilter(LinkedFilter):
+    title = "group"
+    parameter_name = "group__id__exact"
+    model = Group
+
+
+class EmployeeFilter(LinkedFilter):
+    title = "employee"
+    parameter_name = "employee__id__exact"
+    model = Employee
+
+
+class ChangedByFilter(admin.SimpleListFilter):
+    """What one run changed: "7", or "7-opened" for one sort of change alone. The run's page sets it."""
+
+    title = "changed by"
+    parameter_name = "changed_by"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        value = self.value()
+        if value is None:
+            return []
+        run_id, change = self._parts(value)
+        return [(value, f"Audit {run_id}" + (f", {change}" if change else ""))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Finding]) -> QuerySet[Finding]:
+        value = self.value()
+        if value is None:
+            return queryset
+        run_id, change = self._parts(value)
+        changes = FindingChange.objects.filter(run_id=run_id)
+        if change:
+            changes = changes.filter(change=change)
+        return queryset.filter(pk__in=changes.values("finding"))
+
+    def _parts(self, value: str) -> tuple[int, str]:
+        run_id, _, change = value.partition("-")
+        return number(run_id), change if change in {*Change} else ""
 
 
 class FindingChangeInline(ChangeInlineBase):
@@ -27,12 +87,18 @@ class FindingChangeInline(ChangeInlineBase):
     fields = readonly_fields = ("when", "what", "reason", "by")
     can_delete = False
     extra = 0
-    ordering = ("-at",)
+    ordering = ("-at", "-id")
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FindingChange]:
         return super().get_queryset(request).select_related("run")
 
+    def has_view_permission(self, request: HttpRequest, obj: Finding | None = None) -> bool:
+        return True  # whoever may see the finding may see its history
+
     def has_add_permission(self, request: HttpRequest, obj: Finding | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Finding | None = None) -> bool:
         return False
 
     @admin.display(description="When")
@@ -48,41 +114,86 @@ class FindingChangeInline(ChangeInlineBase):
         return link(change.run)
 
 
+class FindingResource(resources.ModelResource):
+    """The findings as a table, with names beside the keys."""
+
+    group_name = shown("group__name", name="group_name")
+    employee_name = shown("employee__name", name="employee_name")
+    first_seen_at = shown("first_seen_at", Moment())
+    last_seen_at = shown("last_seen_at", Moment())
+    resolved_at = shown("resolved_at", Moment())
+    times_reopened = shown("times_reopened", WholeNumber())
+
+    class Meta:
+        model = Finding
+        fields = export_order = (
+            "platform",
+            "group_external_id",
+            "group_name",
+            "kind",
+            "subject",
+            "employee_name",
+            "state",
+            "detail",
+            "first_seen_at",
+            "last_seen_at",
+            "resolved_at",
+            "end_reason",
+            "times_reopened",
+        )
+
+
 @admin.register(Finding)
-class FindingAdmin(RecordAdmin):
+class FindingAdmin(TableExportMixin, RecordAdmin):
+    resource_classes = (FindingResource,)
+    change_list_template = "admin/audits/change_list.html"
     list_display = ("what", "group_link", "employee_link", "status", "detail", "first_seen", "last_seen")
     list_display_links = ("what",)
-    list_filter = ("state", "kind", "platform", "group__category", "employee__teams")
+    list_filter = (
+        StateFilter,
+        "kind",
+        "platform",
+        GroupFilter,
+        EmployeeFilter,
+        ChangedByFilter,
+        "group__category",
+        "employee__teams",
+    )
     list_select_related = ("group", "employee")
     search_fields = ("group__name", "group_external_id", "employee__name", "subject")
     search_help_text = "Group name or id, employee name or key"
     date_hierarchy = "first_seen_at"
-    show_facets = admin.ShowFacets.ALLOW
+    ordering = ("-first_seen_at", "-id")
+    tab_field = "state"
     inlines: ClassVar = [FindingChangeInline]
-    fields = (
-        "what",
-        "status",
-        "detail",
-        "platform",
-        "group_link",
-        "group_external_id",
-        "employee_link",
-        "first_seen",
-        "first_run",
-        "last_seen",
-        "last_run",
-        "resolved",
-        "end_reason",
-        "times_reopened",
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("what", "status"),
+                    "detail",
+                    ("platform", "group_link", "group_external_id"),
+                    "employee_link",
+                )
+            },
+        ),
+        (
+            "When",
+            {
+                "fields": (
+                    ("first_seen", "first_run"),
+                    ("last_seen", "last_run"),
+                    ("resolved", "end_reason", "times_reopened"),
+                )
+            },
+        ),
     )
     empty_hint = "Run an audit: it writes down everything that is wrong."
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return (
-            super()
-            .get_queryset(request)
-            .select_related("group", "employee", "first_seen_run", "last_seen_run")
-        )
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Finding]:
+        related = ("group", "employee", "first_seen_run", "last_seen_run")
+        return super().get_queryset(request).select_related(*related)
 
     @admin.display(description="Finding", ordering="kind")
     def what(self, finding: Finding) -> str:

@@ -2,58 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Max, QuerySet
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from audits.admin.base import RecordAdmin, link
+from audits.admin.filters import ALL, DefaultFilter, LinkedFilter, number
 from audits.display import VERDICT_TONES, words
+from audits.latest import newest_results
 from audits.models import AuditRun, GroupResult
-from members.models import Employee
+from members.models import Employee, Group
 from members.platforms.types import Platform
 from members.ui import DASH, badge
 
-_RUNS_OFFERED = 20
+NEWEST = "newest"
+RUNS_OFFERED = 20
 
 
-class RunFilter(admin.SimpleListFilter):
-    """Which run to look at; without a choice, the newest result of each platform's groups."""
+class RunFilter(DefaultFilter):
+    """Which run to look at; without a choice, the newest word on each platform."""
 
     title = "run"
     parameter_name = "run"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        runs = AuditRun.objects.filter(results__isnull=False).distinct().order_by("-pk")[:_RUNS_OFFERED]
-        return [(str(run.pk), f"{run}, {run.created_at:%d %b %Y}") for run in runs]
-
-    def choices(self, changelist: Any) -> Any:
-        yield {
-            "selected": self.value() is None,
-            "query_string": changelist.get_query_string(remove=[self.parameter_name]),
-            "display": "Newest",
-        }
-        yield from list(super().choices(changelist))[1:]
+        runs = AuditRun.objects.filter(Exists(GroupResult.objects.filter(run=OuterRef("pk")))).only(
+            "created_at"
+        )
+        offered = list(runs.order_by("-pk")[:RUNS_OFFERED])
+        chosen = self.used_parameters.get(self.parameter_name, NEWEST)
+        if chosen not in (NEWEST, ALL, *(str(run.pk) for run in offered)):
+            offered += runs.filter(pk=number(chosen))
+        return [
+            (NEWEST, "Newest of each platform"),
+            *((str(run.pk), f"{run}, {run.created_at:%d %b %Y}") for run in offered),
+            (ALL, "All runs"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[GroupResult]) -> QuerySet[GroupResult]:
-        if self.value():
-            return queryset.filter(run_id=self.value())
-        return queryset
+        if self.value() == ALL:
+            return queryset
+        return queryset.filter(newest_results() if self.value() == NEWEST else Q(run_id=number(self.value())))
+
+
+class GroupFilter(LinkedFilter):
+    title = "group"
+    parameter_name = "group__id__exact"
+    model = Group
+
+
+PEOPLE = (
+    "required_present",
+    "required_missing",
+    "optional_present",
+    "optional_missing",
+    "excluded",
+    "unresolved",
+    "under_review",
+    "departed",
+)
+"""The fields of a result that list people by key."""
+
+
+def _look_up_people(results: Collection[Any]) -> None:
+    """Give each result `people`: key → employee, for everybody it lists; one query for all of them."""
+    keys = {key for result in results for field in PEOPLE for key in getattr(result, field)}
+    people = Employee.objects.in_bulk(keys, field_name="key")
+    for result in results:
+        result.people = people
 
 
 def _people_column(field: str) -> Any:
-    """A detail field that lists the people behind the keys, each linked to their own page."""
+    """The people of one field, each linked to their own page."""
 
     @admin.display(description=words(field))
-    def column(self: admin.ModelAdmin[GroupResult], result: GroupResult) -> SafeString:
+    def column(self: GroupResultAdmin, result: Any) -> str | SafeString:
         keys = getattr(result, field)
-        if not keys:
-            return format_html("{}", DASH)
-        people = {employee.key: employee for employee in Employee.objects.filter(key__in=keys)}
-        return format_html_join(", ", "{}", ((link(people[key]) if key in people else key,) for key in keys))
+        rows = ((link(result.people[key]) if key in result.people else key,) for key in keys)
+        return format_html_join(", ", "{}", rows) or DASH
 
     return column
 
@@ -71,32 +103,37 @@ class GroupResultAdmin(RecordAdmin):
         "total_members",
         "run_link",
     )
-    list_filter = (RunFilter, "verdict", "group__platform", "category", "requires_full_team", "privacy")
-    list_select_related = ("group", "category", "run")
-    search_fields = ("name", "group__external_id")
-    search_help_text = "Group name or id"
-    fields = (
-        "group_link",
-        "run_link",
-        "platform",
+    list_filter = (
+        RunFilter,
+        "verdict",
+        GroupFilter,
+        "group__platform",
         "category",
         "requires_full_team",
-        "verdict_badge",
-        "completeness",
-        "flag_badges",
         "privacy",
         "history_visibility",
         "admin_status",
-        "total_members",
-        "people_required_present",
-        "people_required_missing",
-        "people_optional_present",
-        "people_optional_missing",
-        "people_excluded",
-        "people_unresolved",
-        "people_under_review",
-        "people_departed",
     )
+    list_select_related = ("group", "category", "run")
+    search_fields = ("name", "group__external_id")
+    search_help_text = "Group name or id"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "group_link",
+                    "run_link",
+                    ("platform", "category", "requires_full_team"),
+                    ("verdict_badge", "completeness"),
+                    "flag_badges",
+                    ("privacy", "history_visibility", "admin_status", "total_members"),
+                )
+            },
+        ),
+        ("People", {"fields": tuple(f"people_{name}" for name in PEOPLE)}),
+    )
+    tab_field = "verdict"
     empty_hint = "Run an audit: it writes one line for every group."
     people_required_present = _people_column("required_present")
     people_required_missing = _people_column("required_missing")
@@ -108,16 +145,18 @@ class GroupResultAdmin(RecordAdmin):
     people_departed = _people_column("departed")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GroupResult]:
-        results: QuerySet[GroupResult] = (
-            super().get_queryset(request).select_related("group", "category", "run")
-        )
-        on_list = (
-            request.resolver_match is not None
-            and request.resolver_match.url_name == "audits_groupresult_changelist"
-        )
-        if not on_list or RunFilter.parameter_name in request.GET or "group__id__exact" in request.GET:
-            return results
-        return results.filter(run_id__in=newest_runs())
+        return super().get_queryset(request).select_related("group", "category", "run")
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        changelist = super().get_changelist_instance(request)
+        _look_up_people(changelist.result_list)
+        return changelist
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> GroupResult | None:
+        result: GroupResult | None = super().get_object(request, *args, **kwargs)
+        if result is not None:
+            _look_up_people([result])
+        return result
 
     @admin.display(description="Platform", ordering="group__platform")
     def platform(self, result: GroupResult) -> str:
@@ -127,13 +166,14 @@ class GroupResultAdmin(RecordAdmin):
     def verdict_badge(self, result: GroupResult) -> SafeString:
         return badge(result.get_verdict_display(), VERDICT_TONES[result.verdict])
 
-    @admin.display(description="Required missing", ordering="-missing_count")
-    def missing(self, result: GroupResult) -> str:
-        return ", ".join(result.required_missing) or DASH
+    @admin.display(description="Required missing", ordering="missing_count")
+    def missing(self, result: Any) -> str:
+        names = (str(result.people.get(key, key)) for key in result.required_missing)
+        return ", ".join(names) or DASH
 
     @admin.display(description="Flags")
-    def flag_badges(self, result: GroupResult) -> SafeString:
-        return format_html_join(" ", "{}", ((badge(words(flag), "warn"),) for flag in result.flags))
+    def flag_badges(self, result: GroupResult) -> str | SafeString:
+        return format_html_join(" ", "{}", ((badge(words(flag), "warn"),) for flag in result.flags)) or DASH
 
     @admin.display(description="Run", ordering="run")
     def run_link(self, result: GroupResult) -> SafeString:
@@ -141,10 +181,4 @@ class GroupResultAdmin(RecordAdmin):
 
     @admin.display(description="Group")
     def group_link(self, result: GroupResult) -> SafeString:
-        return link(result.group, result.name)
-
-
-def newest_runs() -> set[int]:
-    """The newest run with results of each platform: a run for Slack alone leaves Telegram's rows standing."""
-    newest = GroupResult.objects.order_by().values("group__platform").annotate(newest=Max("run_id"))
-    return {row["newest"] for row in newest}
+        return link(result.group)

@@ -104,10 +104,10 @@ class TelegramReader:
         listed: dict[str, PlatformGroup] = {}
         async with aclosing(self._dialogs()) as pages:
             async for chats in pages:
-                page = [group for group in parse_groups(chats) if group.id not in listed]
-                listed |= {group.id: group for group in page}
-                self._groups |= listed
-                yield page
+                page = {group.id: group for group in parse_groups(chats) if group.id not in listed}
+                listed |= page
+                self._groups |= page
+                yield list(page.values())
         self._listed = list(listed.values())
 
     async def users(self, wanted: Sequence[Wanted]) -> Sequence[PlatformUser]:
@@ -115,11 +115,12 @@ class TelegramReader:
 
         Whoever a wanted username leads to is returned, even when the wanted id says that it is
         somebody else now. E-mail leads to nobody on Telegram. A person whose lookup was refused
-        or limited is in `lookup_failures`, by key, and the others are found all the same.
+        or limited is in `lookup_failures`, by key, and the others are found all the same; only a
+        server that is gone raises TryLater.
         """
         search = PeopleSearch(self._call, self._book, list(self._groups.values()))
-        await search.run(wanted)
         self.lookup_failures = search.failures
+        await search.run(wanted)
         self._found |= search.found.keys()
         return list(search.found.values())
 
@@ -290,9 +291,7 @@ def _dialogs_request(**offset: Any) -> functions.messages.GetDialogsRequest:
 
 
 def _by_peer_id(peers: Sequence[Any]) -> dict[int, Any]:
-    return {
-        utils.get_peer_id(peer): peer for peer in peers if not isinstance(peer, tl.UserEmpty | tl.ChatEmpty)
-    }
+    return {utils.get_peer_id(peer): peer for peer in peers if isinstance(peer, _PEERS)}
 
 
 def _message_key(peer: Any, message_id: int) -> tuple[int | None, int]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from django.conf import settings
 
 from members.identity import Resolved, resolve_all
 from members.platforms.base import CallMeter, PlatformReader
+from members.platforms.errors import Refused
 from members.platforms.slack import SlackConfig, SlackReader
 from members.platforms.telegram import TelegramReader
 from members.platforms.types import GroupKind, PlatformGroup, PlatformUser, Wanted
@@ -45,8 +47,9 @@ def one_call_per_group(policy: Policy) -> dict[str, int]:
         for group in groups:
             if group.archived or not group.joined or group.superseded_by:
                 continue
-            async for _ in reader.members(group):
-                pass
+            with suppress(Refused):  # a group that hides its members
+                async for _ in reader.members(group):
+                    pass
             if group.kind is GroupKind.SUPERGROUP:
                 await reader.details(group)
                 await reader.is_member(group, me)

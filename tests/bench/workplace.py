@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +27,7 @@ def prepare() -> None:
     import django
 
     django.setup()
+    logging.disable(logging.WARNING)
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
@@ -70,25 +73,27 @@ class Child:
     """Peak resident memory as the operating system counted it."""
 
 
+_LAUNCHER = """
+import os, sys
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+status, usage = os.wait4(pid, 0)[1:]
+print("\\n", usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""Linux counts a parent's memory towards its child's peak, so the parent has to be a small one."""
+
+
 def run_child(environment: Mapping[str, str], *arguments: str) -> Child:
     """Run `manage.py ARGUMENTS` and measure the whole process. Raises RuntimeError when it fails."""
+    command = [sys.executable, "-S", "-c", _LAUNCHER, sys.executable, str(ROOT / "manage.py"), *arguments]
     started = time.perf_counter()
-    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-    log = HOME / "child.log"
-    with log.open("wb") as output:
-        pid = os.posix_spawn(
-            command[0],
-            command,
-            os.environ | environment,
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
-                (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
-            ],
-        )
-        _, status, usage = os.wait4(pid, 0)
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise RuntimeError(f"{' '.join(arguments)} failed:\n{log.read_text()[-2000:]}")
-    return Child(time.perf_counter() - started, usage.ru_maxrss / 1024)
+    done = subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
+    return Child(seconds, int(done.stdout.rsplit(maxsplit=1)[-1]) / 1024)
 
 
 def table(title: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:

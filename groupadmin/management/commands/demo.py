@@ -38,7 +38,7 @@ class Command(PlainCommand):
         policy = home / "policy.json"
         policy.write_text(json.dumps(company.policy, ensure_ascii=False, indent=1), encoding="utf-8")
         self.stdout.write("Starting the sandbox: an invented company on loopback Slack and Telegram servers.")
-        with Sandbox(company, folder=home) as sandbox:
+        with Sandbox(company, folder=home, slack_latency=0.06, telegram_latency=0.04) as sandbox:
             env = self._environment(home, sandbox.environment())
             self._manage(env, "migrate", "--verbosity=0")
             self._manage(env, "loadpolicy", str(policy))

@@ -74,45 +74,35 @@ class Command(BaseCommand):
             os._exit(os.EX_OK)  # an ordinary exit would wait for the job's thread
 
     def _serve_processes(self, host: str, port: int) -> None:
-        python = [sys.executable, "-m"]
-        celery = [*python, "celery", "--app", "groupadmin"]
-        worker = [*celery, "worker", "--loglevel", "INFO"]
+        worker = "celery --app groupadmin worker"
         # Lets a worker finish or hand back what it runs, instead of waiting for ever.
         soft_stop = {"REMAP_SIGTERM": "SIGQUIT"}
         programs = (
-            Program(
-                "web",
-                [
-                    *python,
-                    "gunicorn",
-                    "groupadmin.wsgi",
-                    f"--bind={host}:{port}",
-                    "--workers=2",
-                    "--threads=4",
-                ],
-            ),
-            Program(
-                "worker", [*worker, "--queues=default", "--concurrency=2", "--hostname=default@%h"], soft_stop
+            _module("web", f"gunicorn groupadmin.wsgi --bind={_address(host, port)} --workers=2 --threads=4"),
+            _module(
+                "worker", f"{worker} --queues=default --concurrency=2 --hostname=default@%h", **soft_stop
             ),
             # One at a time: two clients on one Telegram session would lose it.
-            Program(
-                "telegram",
-                [*worker, "--queues=telegram", "--concurrency=1", "--hostname=telegram@%h"],
-                soft_stop,
+            _module(
+                "telegram", f"{worker} --queues=telegram --concurrency=1 --hostname=telegram@%h", **soft_stop
             ),
-            Program(
-                "beat", [*celery, "beat", "--loglevel", "INFO", f"--pidfile={settings.VAR_DIR / 'beat.pid'}"]
-            ),
+            _module("beat", "celery --app groupadmin beat"),
         )
         with Group(programs) as group:
             self._greet(host, port)
             raise CommandError(f"{group.wait()}; everything else was stopped.")
 
     def _greet(self, host: str, port: int) -> None:
-        address = f"[{host}]" if ":" in host else host
-        self.stdout.write(
-            f"Group Admin is on http://{address}:{port}{reverse('admin:index')} (Ctrl-C stops it)."
-        )
+        page = f"http://{_address(host, port)}{reverse('admin:index')}"
+        self.stdout.write(f"Group Admin is on {page} (Ctrl-C stops it).")
         if not get_user_model().objects.exists():
             self.stdout.write("Nobody can sign in yet: run manage.py createsuperuser in another terminal.")
         self.stdout.flush()
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _module(name: str, line: str, **environment: str) -> Program:
+    return Program(name, [sys.executable, "-m", *line.split()], environment)

@@ -166,8 +166,7 @@ class TelegramWorld:
         self._chats_of = None
         self.revision += 1
         if not chat.messages:
-            action = Action("create", chat.title, () if chat.is_channel else tuple(chat.members))
-            self.post(chat, chat.creator, action=action, date=chat.created)
+            self.post(chat, chat.creator, action=Action("create", chat.title), date=chat.created)
         return chat
 
     def remove_chat(self, chat_id: int) -> None:

@@ -16,7 +16,7 @@ class Command(PlainCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "file", metavar="FILE", type=Path, nargs="?", help="Where to write; else it is printed."
+            "file", metavar="FILE", type=Path, nargs="?", help="Write it here, do not print it."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -40,8 +40,8 @@ class Command(PlainCommand):
 
 
 def _summary(changes: Changes, *, dry_run: bool) -> str:
-    counts = ", ".join(f"{count} {action}" for action, count in changes.counts().items())
-    return f"Dry run, nothing was changed: {counts}." if dry_run else f"Policy loaded: {counts}."
+    counts = ", ".join(f"{count} {action}" for action, count in changes.counts().items() if count)
+    return f"{'Dry run, nothing was changed' if dry_run else 'Policy loaded'}: {counts or 'nothing to do'}."
 
 
 def _document(changes: Changes, *, dry_run: bool) -> dict[str, Any]:

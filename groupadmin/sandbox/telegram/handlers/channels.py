@@ -64,6 +64,8 @@ def invite_to_channel(call: Call, request: Any) -> Any:
     users = [call.peers.user(peer) for peer in request.users]
     for user in users:
         _require_invitable(chat, user)
+        if user.is_bot and chat.kind == "broadcast":
+            raise RpcError("USER_BOT")
     newcomers = [user for user in users if user.id not in chat.members]
     changes = []
     for user in newcomers:
@@ -143,8 +145,6 @@ def _require_invitable(chat: TelegramChat, user: TelegramUser) -> None:
         raise RpcError("INPUT_USER_DEACTIVATED")
     if user.id in chat.banned:
         raise RpcError("USER_KICKED")
-    if user.is_bot and chat.kind == "broadcast" and user.id not in chat.members:
-        raise RpcError("USER_BOT")
 
 
 def _require_own_rights(call: Call, chat: TelegramChat, granted: AdminRights) -> None:

@@ -76,6 +76,8 @@ def _matching(call: Call, chat: TelegramChat, wanted: Any) -> list[int]:
 
 def _found(call: Call, user_ids: Iterable[int], query: str | None) -> list[int]:
     words = (query or "").casefold().split()
+    if not words:
+        return list(user_ids)
     return [user_id for user_id in user_ids if _matches(call.world.users[user_id], words)]
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 from dataclasses import dataclass
 from typing import Any
 
 from telethon.extensions import BinaryReader
-from telethon.tl import functions
+from telethon.tl import TLObject, functions
 from telethon.tl.core import GzipPacked
 
 _BOOL = {True: struct.pack("<I", 0x997275B5), False: struct.pack("<I", 0xBC799737)}
 _VECTOR = 0x1CB5C415
 _RPC_RESULT = 0xF35C6D01
+_SHORT = 512
 
 _WRAPPERS = (
     functions.InvokeWithLayerRequest,
@@ -65,4 +67,12 @@ def write(answer: Any) -> bytes:
 
 
 def rpc_result(msg_id: int, answer: bytes) -> bytes:
-    return struct.pack("<Iq", _RPC_RESULT, msg_id) + bytes(GzipPacked.gzip_if_smaller(True, answer))
+    """The envelope that tells a client which request was answered; long answers travel packed."""
+    body = answer if len(answer) <= _SHORT else _packed(answer)
+    return struct.pack("<Iq", _RPC_RESULT, msg_id) + body
+
+
+def _packed(data: bytes) -> bytes:
+    # Not GzipPacked itself: it always compresses with all its might, which costs more than the call.
+    compressed = gzip.compress(data, compresslevel=1)
+    return struct.pack("<I", GzipPacked.CONSTRUCTOR_ID) + bytes(TLObject.serialize_bytes(compressed))

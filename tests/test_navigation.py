@@ -1,0 +1,81 @@
+"""The admin's side navigation: sections by duty, plain labels, and nothing that the reader may not open."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from groupadmin.navigation import SECTIONS, arrange
+
+pytestmark = pytest.mark.django_db
+
+
+def shown(client: Client, path: str = "/admin/") -> list[tuple[str, list[str]]]:
+    """The sections with their pages, as they stand in the page."""
+    sections = client.get(path).context["available_apps"]
+    return [(section["name"], [page["name"] for page in section["models"]]) for section in sections]
+
+
+def test_pages_stand_in_the_order_of_the_work_under_plain_labels(admin_client: Client) -> None:
+    navigation = shown(admin_client)
+
+    assert navigation[:4] == [
+        ("People", ["Employees", "Teams"]),
+        ("Groups", ["Groups", "Categories"]),
+        ("Policy", ["Rules", "Scope", "Naming", "Exclusions"]),
+        ("Audits", ["Runs", "Findings", "Results"]),
+    ]
+    name, pages = navigation[4]
+    assert name == "System"
+    assert pages[:3] == ["Users", "Roles", "Schedules"]
+
+
+def test_every_page_it_names_exists() -> None:
+    for section in SECTIONS:
+        for label in section.pages:
+            assert apps.get_model(label), label
+
+
+def test_a_model_that_nobody_placed_is_found_under_more() -> None:
+    class Stranger:
+        class _meta:
+            label_lower = "elsewhere.stranger"
+
+    entry = {"model": Stranger, "name": "Strangers", "admin_url": "/admin/elsewhere/stranger/"}
+
+    assert [(section["name"], section["models"][0]["name"]) for section in arrange([entry])] == [
+        ("More", "Strangers")
+    ]
+
+
+def test_a_reader_sees_only_what_they_may_open(client: Client) -> None:
+    reader = User.objects.create_user("reader", is_staff=True)
+    reader.user_permissions.add(Permission.objects.get(codename="view_team"))
+    client.force_login(reader)
+
+    assert shown(client) == [("People", ["Teams"])]
+
+
+def test_the_page_one_is_on_is_marked_also_below_its_list(admin_client: Client) -> None:
+    response = admin_client.get(reverse("admin:members_team_add"))
+
+    assert re.findall(r'<a href="([^"]*)" aria-current="page"', response.content.decode()) == [
+        reverse("admin:members_team_changelist")
+    ]
+
+
+def test_an_apps_own_page_keeps_to_that_app(admin_client: Client) -> None:
+    response = admin_client.get(reverse("admin:app_list", args=["members"]))
+
+    assert {entry["model"]._meta.app_label for entry in response.context["app_list"][0]["models"]} == {
+        "members"
+    }
+
+
+def test_the_front_door_leads_to_the_admin(client: Client) -> None:
+    assert client.get("/").headers["Location"] == reverse("admin:index")
