@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 from audits.lifecycle import Change, State
 from audits.models import AuditRun, RunState
 from audits.rows import Verdict
-from members.ui import Tone, badge
+from members.ui import DASH, Tone, badge, duration
 
 RUN_TONES: dict[str, Tone] = {
     RunState.QUEUED: "muted",
@@ -35,6 +35,27 @@ CHANGE_TONES: dict[str, Tone] = {
 
 def run_badge(run: AuditRun) -> SafeString:
     return badge(run.get_state_display(), RUN_TONES[run.state], hint=run.message)
+
+
+def progress_label(run: AuditRun) -> str:
+    """What an unfinished run does now, for its progress bar."""
+    if run.cancel_requested:
+        return "Stopping"
+    if run.state == RunState.QUEUED:
+        return "Waiting for its turn"
+    return run.progress_label or "Starting"
+
+
+def run_time(run: AuditRun) -> str:
+    """How long a finished run took."""
+    if run.started_at is None or run.finished_at is None:
+        return DASH
+    return duration((run.finished_at - run.started_at).total_seconds())
+
+
+def started_by(run: AuditRun) -> str:
+    """The person who asked for the run, else what did."""
+    return str(run.requested_by or run.get_trigger_display())
 
 
 def words(value: str) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 from audits.observation import BlindSpot, KnownGroup, Observation, PlatformObservation
 from audits.rows import FindingKey, GroupRow, Verdict
-from audits.scope import scoped_groups
+from audits.scope import is_scoped, scoped_groups
 from members.platforms.types import AdminStatus, History, Platform, PlatformGroup, Privacy
 from members.policy import (
     Category,
@@ -207,7 +207,8 @@ class _PlatformEvaluation:
     def _rows_out_of_sight(self) -> Iterator[GroupRow]:
         """Rows for groups in scope that this run was told nothing about."""
         for group_id, vanished in self.seen.vanished.items():
-            yield self._hidden_row(group_id, vanished.name, "Vanished while the audit ran.")
+            if is_scoped(vanished, self.seen, self.policy, self.known):
+                yield self._hidden_row(group_id, vanished.name, "Vanished while the audit ran.")
         for group_id, before in self.known.items():
             if (
                 not before.in_scope

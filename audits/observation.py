@@ -119,7 +119,7 @@ class PlatformObservation:
         if (group_id, key) in self.asked:
             return self.asked[group_id, key]
         if key == self.account_employee:
-            group = self.groups.get(group_id)
+            group = self.groups.get(group_id) or self.vanished.get(group_id)
             return None if group is None else group.joined
         person = self.people.get(key)
         if person is None:

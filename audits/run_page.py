@@ -31,11 +31,12 @@ class ChangeGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """A group with another number of missing people than before."""
+class Section:
+    """Groups that changed in one way: how many, and the first of them with what changed."""
 
-    result: GroupResult
-    before: str
+    title: str
+    count: int
+    lines: tuple[tuple[GroupResult, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,7 @@ class Comparison:
     platform: Platform
     previous: int
     """The id of that run."""
-    worse: tuple[Moved, ...]
-    better: tuple[Moved, ...]
-    appeared: tuple[GroupResult, ...]
-    gone: tuple[GroupResult, ...]
+    sections: tuple[Section, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class RunPage:
 def load_run_page(run: AuditRun) -> RunPage:
     """Everything the page needs, in a number of queries that does not grow with the run."""
     counts = _verdicts(run)
-    reports = tuple(report for report in run.reports.all() if report.file.storage.exists(report.file.name))
+    reports = tuple(report for report in run.reports.all() if report.file.storage.exists(str(report.file)))
     recorded = run.state in (RunState.COMPLETE, RunState.PARTIAL)
     return RunPage(
         running=_running(run),
@@ -138,19 +136,22 @@ def _compared(
     platform: Platform, previous: int, now: Mapping[int, GroupResult], before: Mapping[int, GroupResult]
 ) -> Comparison:
     both = [
-        (result, before[group_id])
+        (before[group_id], result)
         for group_id, result in now.items()
-        if group_id in before and {result.verdict, before[group_id].verdict} <= _JUDGED
+        if group_id in before and {before[group_id].verdict, result.verdict} <= _JUDGED
     ]
+    found: dict[str, list[tuple[GroupResult, str]]] = {
+        "More people are missing": [_moved(*p) for p in both if p[0].missing_count < p[1].missing_count],
+        "Fewer people are missing": [_moved(*p) for p in both if p[0].missing_count > p[1].missing_count],
+        "New groups": [(result, result.completeness) for pk, result in now.items() if pk not in before],
+        "No longer audited": [(result, "") for pk, result in before.items() if pk not in now],
+    }
     return Comparison(
-        platform=platform,
-        previous=previous,
-        worse=tuple(
-            Moved(new, old.completeness) for new, old in both if new.missing_count > old.missing_count
-        ),
-        better=tuple(
-            Moved(new, old.completeness) for new, old in both if new.missing_count < old.missing_count
-        ),
-        appeared=tuple(result for group_id, result in now.items() if group_id not in before),
-        gone=tuple(result for group_id, result in before.items() if group_id not in now),
+        platform,
+        previous,
+        tuple(Section(title, len(lines), tuple(lines[:SHOWN])) for title, lines in found.items() if lines),
     )
+
+
+def _moved(before: GroupResult, now: GroupResult) -> tuple[GroupResult, str]:
+    return now, f"{before.completeness} → {now.completeness}"

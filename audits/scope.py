@@ -12,22 +12,27 @@ from members.policy import Policy, ScopeKind, in_scope
 def scoped_groups(
     seen: PlatformObservation, policy: Policy, known: Mapping[str, KnownGroup]
 ) -> Iterator[PlatformGroup]:
-    """The groups in scope, archived ones included.
+    """The groups in scope, archived ones included, and not those that vanished; see `is_scoped`."""
+    return (group for group in seen.groups.values() if is_scoped(group, seen, policy, known))
+
+
+def is_scoped(
+    group: PlatformGroup, seen: PlatformObservation, policy: Policy, known: Mapping[str, KnownGroup]
+) -> bool:
+    """Whether a group that was listed is audited.
 
     Where scope hangs on a person whose membership could not be seen, the group stays where
     the last run had it (`known`, by group id): not seeing must not move it.
     """
-    anchors = _anchors(seen, policy)
-    for group in seen.groups.values():
-        presence = {key: seen.presence(group.id, key) for key in anchors}
-        present = {key for key, there in presence.items() if there}
-        unsure = {key for key, there in presence.items() if there is None}
-        if in_scope(seen.platform, group.name, present, policy.scope):
-            yield group
-        elif unsure and in_scope(seen.platform, group.name, present | unsure, policy.scope):
-            before = known.get(group.id)
-            if before is not None and before.in_scope:
-                yield group
+    presence = {key: seen.presence(group.id, key) for key in _anchors(seen, policy)}
+    present = {key for key, there in presence.items() if there}
+    possible = {key for key, there in presence.items() if there is not False}
+    if in_scope(seen.platform, group.name, present, policy.scope):
+        return True
+    before = known.get(group.id)
+    return (
+        before is not None and before.in_scope and in_scope(seen.platform, group.name, possible, policy.scope)
+    )
 
 
 def scope_candidates(seen: PlatformObservation, policy: Policy) -> list[PlatformGroup]:

@@ -8,12 +8,13 @@ import socket
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -84,7 +85,29 @@ def execute_audit(
     `show` is told the progress about once a second; when `stopping` answers True, the audit
     goes back to the queue. Raises AuditBusy when the run cannot be taken.
     """
-    run = _claim(run_id)
+    return _execute(_claim(run_id), show, stopping)
+
+
+def audit_here(
+    *,
+    platforms: Collection[Platform],
+    trigger: Trigger,
+    deep: bool = False,
+    show: Callable[[ProgressView], None] = lambda view: None,
+) -> AuditRun:
+    """Request an audit and run it in this process at once; no worker sees it waiting.
+
+    Ends like `execute_audit`. Raises AuditBusy, with nothing left behind, while another audit runs;
+    one whose process is dead does not count.
+    """
+    recover_audits(now=timezone.now())
+    with transaction.atomic():
+        run = _claim(request_audit(platforms=platforms, trigger=trigger, deep=deep).pk)
+    return _execute(run, show, stopping=lambda: False)
+
+
+def _execute(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable[[], bool]) -> AuditRun:
+    """Do the work of a claimed run, and see to it that its row tells how it ended."""
     logger = log.bind(run=run.pk)
     logger.info("audit.started", platforms=run.platforms, deep=run.deep, trigger=run.trigger)
     try:
@@ -98,6 +121,11 @@ def execute_audit(
         logger.warning("audit.lost")
     except KeyboardInterrupt:
         _finish(run, RunState.CANCELLED, "Interrupted; nothing was recorded.")
+        raise
+    except OperationalError as error:  # locked, full or gone: trouble of the database's own, no bug of ours
+        logger.error("audit.database_failed", error=str(error))
+        with suppress(DatabaseError):  # then it is found as an orphan later
+            _finish(run, RunState.FAILED, "The database failed; nothing was recorded.")
         raise
     except Exception as error:
         logger.exception("audit.crashed")
@@ -170,6 +198,7 @@ def _run(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable
     observation = _observe_watched(connections, assignment, progress, beat)
     for connection in connections:
         connection.keep_books()
+    _beat(run, progress.view())  # whoever cancelled during the last second wants nothing recorded either
     now = timezone.now()
     evaluation = evaluate(observation, assignment.policy, assignment.known, now)
     message = _message(observation)
@@ -223,7 +252,8 @@ class _Cancellable:
 
     def cancel(self) -> None:
         loop, task = self._started.result(timeout=10)
-        loop.call_soon_threadsafe(task.cancel)
+        with suppress(RuntimeError):  # it came to its end meanwhile, and its loop is closed
+            loop.call_soon_threadsafe(task.cancel)
 
 
 def _beat(run: AuditRun, view: ProgressView) -> None:

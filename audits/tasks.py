@@ -49,7 +49,8 @@ def run_audit(run_id: int) -> None:
 @shared_task
 def schedule_audit(platforms: Sequence[str], deep: bool = False) -> None:
     """The scheduled audit; skipped while an equal one is still waiting or running."""
-    wanted = [Platform(name) for name in platforms]
+    named = {Platform(name) for name in platforms}
+    wanted = [platform for platform in Platform if platform in named]
     if AuditRun.objects.filter(
         state__in=RunState.unfinished(), platforms=[str(platform) for platform in wanted], deep=deep
     ).exists():

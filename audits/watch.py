@@ -21,6 +21,7 @@ from members.platforms.base import CallMeter, PlatformReader
 from members.platforms.errors import AccountTrouble, Gone, PlatformError, TryLater
 from members.platforms.types import (
     Account,
+    AdminStatus,
     GroupDetails,
     History,
     Platform,
@@ -37,8 +38,13 @@ SECOND_LOOKS = 50
 """How many groups that seem out of scope are looked into per run, the longest unread first: what hides
 its members may hide the person who brings it into scope. An account may be in thousands of such groups."""
 
+FEWEST_TO_HIDE = 100
+"""From how many members on Telegram lets a supergroup hide them (`hidden_members_group_size_min` of
+core.telegram.org/method/channels.toggleParticipantsHidden; only admins still see them)."""
+
 T = TypeVar("T")
 
+_CUT_SHORT = "The run was cut short before this list was read."
 _WORKERS = 16
 """Pieces of work in flight per platform; the adapter bounds the calls themselves."""
 
@@ -83,7 +89,8 @@ class Watch:
         await self._list_groups(reader)
         await self._read_people(reader)
         candidates = scope_candidates(self.observation(), self.assignment.policy)
-        due = [*self._due(self._scoped()), *self._due(candidates)[:SECOND_LOOKS]]
+        second_looks = self._due([group for group in candidates if _may_hide_members(group)])
+        due = [*self._due(self._scoped()), *second_looks[:SECOND_LOOKS]]
         await self._read_details(reader, due)
         await self._ask_doubtful(reader, candidates)
         await self._ask_doubtful(reader, self._scoped())
@@ -149,7 +156,7 @@ class Watch:
             if isinstance(resolution, Resolved):
                 user = resolution.user
                 self.people[want.key] = PersonSeen(
-                    want.key, user, user.id, changed_from=resolution.changed_from, unread="Not read yet."
+                    want.key, user, user.id, changed_from=resolution.changed_from, unread=_CUT_SHORT
                 )
                 if self.account is not None and user.id == self.account.id:
                     self.account_employee = want.key
@@ -201,7 +208,9 @@ class Watch:
 
         async def read(group: PlatformGroup) -> None:
             try:
-                self.details[group.id] = await reader.details(group)
+                details = self.details[group.id] = await reader.details(group)
+                if details.migrated_from is not None:  # also where the old group is not listed any more
+                    self.superseded.setdefault(details.migrated_from, group.id)
             except Gone:
                 self.vanished[group.id] = group
             except TryLater:
@@ -354,6 +363,13 @@ async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> Pla
     return failures[0] if failures else None
 
 
+def _may_hide_members(group: PlatformGroup) -> bool:
+    return group.admin_status is AdminStatus.MEMBER and (
+        group.total_members is None or group.total_members >= FEWEST_TO_HIDE
+    )
+
+
 def _wanted(person: Person, platform: Platform) -> Wanted:
     handle = person.handles.get(platform, Handle())
-    return Wanted(person.key, person.name, handle.id, handle.username, person.email)
+    email = person.email if platform is Platform.SLACK else None  # Telegram knows nobody's e-mail
+    return Wanted(person.key, person.name, handle.id, handle.username, email)

@@ -106,7 +106,7 @@ def _cell(sheet: Any, value: CellValue, column: Column) -> Any:
         number_format = number_format or "yyyy-mm-dd hh:mm:ss"
     if number_format is None or value is None:
         return value
-    cell = WriteOnlyCell(sheet, value)
+    cell = WriteOnlyCell(sheet, value)  # type: ignore[arg-type]  # the stubs forget int and date
     cell.number_format = number_format
     return cell
 

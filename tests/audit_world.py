@@ -16,6 +16,8 @@ from audits.models import AuditRun, Finding, FindingChange
 from groupadmin.sandbox.company import GroupTruth, Size
 from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack import SlackChannel
+from groupadmin.sandbox.slack.faults import Perform
+from groupadmin.sandbox.slack.wire import Request, Response
 from groupadmin.sandbox.telegram.world import TelegramChat
 from members import policy_load
 
@@ -25,7 +27,7 @@ TINY = Size(
     slack_users=60,
     telegram_shared=24,
     telegram_other=4,
-    telegram_users=80,
+    telegram_users=130,
     members_per_group=6,
 )
 """Every kind of group at least once, and an audit of it in a blink."""
@@ -89,7 +91,9 @@ class Office:
     def telegram_id(self, key: str) -> int:
         return self.company.staff[key].telegram_account.id
 
-    def channel(self, accept: Callable[[GroupTruth, SlackChannel], bool] = lambda truth, channel: True) -> SlackChannel:
+    def channel(
+        self, accept: Callable[[GroupTruth, SlackChannel], bool] = lambda truth, channel: True
+    ) -> SlackChannel:
         """A channel in scope, the first that `accept` takes."""
         return next(
             channel
@@ -98,7 +102,9 @@ class Office:
             and accept(truth, channel)
         )
 
-    def chat(self, accept: Callable[[GroupTruth, TelegramChat], bool] = lambda truth, chat: True) -> TelegramChat:
+    def chat(
+        self, accept: Callable[[GroupTruth, TelegramChat], bool] = lambda truth, chat: True
+    ) -> TelegramChat:
         """A Telegram group in scope, the first that `accept` takes."""
         return next(
             chat
@@ -144,3 +150,14 @@ def rows_of_truth(groups: Iterable[GroupTruth]) -> dict[str, dict[str, Any]]:
 
 def sorted_lists(row: dict[str, Any]) -> dict[str, Any]:
     return {name: sorted(value) if isinstance(value, list) else value for name, value in row.items()}
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """An effect for a Slack call: something happens, and then the ordinary answer is given."""
+
+    happens: Callable[[], object]
+
+    def respond(self, request: Request, perform: Perform) -> Response:
+        self.happens()
+        return perform(request)

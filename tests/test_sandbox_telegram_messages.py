@@ -88,6 +88,13 @@ class TestWriting:
         assert received.entities == [types.MessageEntityBold(6, 5)]
         assert received.media is None
 
+    async def test_a_mention_by_id_names_its_person(
+        self, client: TelegramClient, bob: TelegramClient
+    ) -> None:
+        await client.send_message(GROUP, f"[you](tg://user?id={BOB})")
+        (message,) = await bob.get_messages(GROUP, limit=1)
+        assert message.entities == [types.MessageEntityMentionName(0, 3, BOB)]
+
     async def test_a_reply_names_its_message(self, client: TelegramClient, world: TelegramWorld) -> None:
         (question,) = fill(world, world.chats[GROUP], 1)
         await client.send_message(GROUP, "Answer", reply_to=question)
@@ -298,6 +305,11 @@ class TestChanging:
         world.chats[GROUP].admins[BOB] = AdminRights()
         await bob.delete_messages(GROUP, [mine])
         assert [message.id for message in world.chats[GROUP].messages] == [1]
+
+    async def test_the_id_of_a_deleted_message_stays_taken(self, client: TelegramClient) -> None:
+        first = await client.send_message(GROUP, "First")
+        await client.delete_messages(GROUP, [first.id])
+        assert (await client.send_message(GROUP, "Second")).id == first.id + 1
 
     async def test_what_is_not_there_cannot_be_edited(self, client: TelegramClient) -> None:
         with pytest.raises(errors.MessageIdInvalidError):

@@ -237,6 +237,16 @@ class TestChats:
                     functions.channels.GetChannelsRequest([types.InputChannel(GROUP, mine.access_hash)])
                 )
 
+    async def test_access_hashes_outlive_the_server(
+        self, client: TelegramClient, world: TelegramWorld
+    ) -> None:
+        add_chat(world, GROUP, ADA)
+        known = (await chat_as_seen_by(client, GROUP)).access_hash
+        with TelegramSandbox(world) as later:
+            async with signed_in(later, ADA) as again:
+                request = functions.channels.GetChannelsRequest([types.InputChannel(GROUP, known)])
+                assert (await again(request)).chats[0].id == GROUP
+
     async def test_full_channel_tells_what_lists_do_not(
         self, client: TelegramClient, world: TelegramWorld
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from audits.engine import Evaluation, evaluate
 from audits.observation import KnownGroup, Observation, PersonSeen, PlatformObservation
@@ -69,19 +70,19 @@ def policy(
     )
 
 
-def channel(id: str, name: str = "acme-bitsafe", **fields: object) -> PlatformGroup:
-    values: dict[str, object] = {"kind": GroupKind.CHANNEL, "privacy": Privacy.PRIVATE, "total_members": 9}
-    return PlatformGroup(platform=SLACK, id=id, name=name, **{**values, **fields})  # type: ignore[arg-type]
+def channel(id: str, name: str = "acme-bitsafe", **fields: Any) -> PlatformGroup:
+    values: dict[str, Any] = {"kind": GroupKind.CHANNEL, "privacy": Privacy.PRIVATE, "total_members": 9}
+    return PlatformGroup(platform=SLACK, id=id, name=name, **{**values, **fields})
 
 
-def supergroup(id: str, name: str = "Acme <> BitSafe", **fields: object) -> PlatformGroup:
-    values: dict[str, object] = {
+def supergroup(id: str, name: str = "Acme <> BitSafe", **fields: Any) -> PlatformGroup:
+    values: dict[str, Any] = {
         "kind": GroupKind.SUPERGROUP,
         "privacy": Privacy.PRIVATE,
         "history": History.VISIBLE,
         "admin_status": AdminStatus.OWNER,
     }
-    return PlatformGroup(platform=TELEGRAM, id=id, name=name, **{**values, **fields})  # type: ignore[arg-type]
+    return PlatformGroup(platform=TELEGRAM, id=id, name=name, **{**values, **fields})
 
 
 def in_groups(key: str, *group_ids: str, platform: Platform = SLACK, unread: str = "") -> PersonSeen:
@@ -94,9 +95,9 @@ def seen(
     *people: PersonSeen,
     platform: Platform = SLACK,
     complete: bool = True,
-    **fields: object,
+    **fields: Any,
 ) -> PlatformObservation:
-    return PlatformObservation(  # type: ignore[arg-type]
+    return PlatformObservation(
         platform=platform,
         account=Account(platform, "U-account", "account", "Account Example"),
         groups={group.id: group for group in groups},

@@ -11,6 +11,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from audits.admin.tabs import tabs
+
 if TYPE_CHECKING:
     RecordAdminBase = admin.ModelAdmin[Any]
 else:
@@ -25,6 +27,11 @@ class RecordAdmin(RecordAdminBase):
     list_per_page = 50
     tab_field = ""
     """The field whose values stand above the list as tabs, each with its number of rows."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist: Any = super().get_changelist_instance(request)
+        changelist.tabs = tabs(changelist, request, self.tab_field) if self.tab_field else ()
+        return changelist
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

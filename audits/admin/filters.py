@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -19,12 +20,12 @@ class DefaultFilter(admin.SimpleListFilter):
     def value(self) -> str:
         return super().value() or str(self.lookup_choices[0][0])
 
-    def choices(self, changelist: Any) -> Iterable[Any]:
-        return list(super().choices(changelist))[1:]  # the first is Django's own "All", which is none of ours
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        return islice(super().choices(changelist), 1, None)  # without Django's own "All"
 
 
 class LinkedFilter(admin.SimpleListFilter):
-    """Keeps to the rows of one other object. Links on that object's page set it; there is nothing to choose."""
+    """Keeps to the rows of one other object. Links on its page set it; there is nothing to choose."""
 
     model: ClassVar[type[Model]]
 
@@ -41,7 +42,7 @@ class LinkedFilter(admin.SimpleListFilter):
 
 
 def number(text: str | None) -> int:
-    """The row's number that an address names. Raises IncorrectLookupParameters: the list is shown unfiltered."""
+    """The row's number that an address names. Raises IncorrectLookupParameters when it names none."""
     if text is None or not (text.isascii() and text.isdigit() and len(text) < 19):
         raise IncorrectLookupParameters(f"“{text}” is not the number of a row.")
     return int(text)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -18,12 +21,15 @@ from django.views.decorators.http import require_GET, require_POST
 
 from audits import services
 from audits.admin.base import RecordAdmin
-from audits.display import run_badge
-from audits.models import AuditRun, RunReport, Trigger
+from audits.contract import totals
+from audits.display import progress_label, run_badge, run_time, started_by
+from audits.models import AuditRun, RunReport, RunState, Trigger
+from audits.reports import store_reports
 from audits.run_page import load_run_page
 from audits.tasks import enqueue
+from members.charts import percent
 from members.platforms.types import Platform
-from members.ui import DASH, duration, time_tag
+from members.ui import DASH, time_tag
 
 
 class StartForm(forms.Form):
@@ -54,63 +60,56 @@ class AuditRunAdmin(RecordAdmin):
         "opened",
         "resolved",
         "reopened",
-        "open_findings",
-        "trigger",
+        "open_total",
+        "by",
     )
     list_display_links = ("name",)
     list_filter = ("state", "trigger", "deep")
-    list_select_related = ("requested_by",)
     date_hierarchy = "created_at"
     show_facets = admin.ShowFacets.ALWAYS
     change_list_template = "admin/audits/auditrun/change_list.html"
     change_form_template = "admin/audits/auditrun/change_form.html"
     empty_hint = "Start one with “Run an audit”, or wait for the schedule."
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditRun]:
+        bulky = ("blind_spots", "archived_groups", "api_calls")
+        return super().get_queryset(request).select_related("requested_by").defer(*bulky)
+
     def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
+        def page(route: str, name: str, view: Callable[..., HttpResponseBase]) -> URLPattern:
+            return path(route, self.admin_site.admin_view(view), name=f"audits_auditrun_{name}")
+
         return [
-            path("start/", wrap(self.start_view), name="audits_auditrun_start"),
-            path("<int:run_id>/cancel/", wrap(require_POST(self.cancel_view)), name="audits_auditrun_cancel"),
-            path(
-                "<int:run_id>/progress/",
-                wrap(require_GET(self.progress_view)),
-                name="audits_auditrun_progress",
-            ),
-            path(
-                "<int:run_id>/reports/<str:format>/",
-                wrap(require_GET(self.report_view)),
-                name="audits_auditrun_report",
-            ),
+            page("start/", "start", self.start_view),
+            page("<int:run_id>/cancel/", "cancel", require_POST(self.cancel_view)),
+            page("<int:run_id>/progress/", "progress", require_GET(self.progress_view)),
+            page("<int:run_id>/reports/", "reports", require_POST(self.write_reports_view)),
+            page("<int:run_id>/reports/<str:format>/", "report", require_GET(self.report_view)),
             *super().get_urls(),
         ]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        may_run = request.user.has_perm("audits.run_audit")
-        return super().changelist_view(request, {"may_run": may_run, **(extra_context or {})})
+        return super().changelist_view(request, {"may_run": _may_run(request), **(extra_context or {})})
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        run = AuditRun.objects.filter(pk=unquote(object_id)).select_related("requested_by").first()
-        page = load_run_page(run) if run is not None else None
-        context = {
-            "run": run,
-            "page": page,
-            "may_run": request.user.has_perm("audits.run_audit"),
+        """The run's own page in place of a form."""
+        run: AuditRun = kwargs["obj"]
+        context |= {
             "title": str(run),
-            **(extra_context or {}),
+            "subtitle": None,
+            "run": run,
+            "page": load_run_page(run),
+            "may_run": _may_run(request),
         }
-        return super().change_view(request, object_id, form_url, context)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def start_view(self, request: HttpRequest) -> HttpResponse:
         """Ask what to look at, then put an audit in the queue."""
-        if not request.user.has_perm("audits.run_audit"):
+        if not _may_run(request):
             raise PermissionDenied
         form = StartForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
@@ -118,26 +117,26 @@ class AuditRunAdmin(RecordAdmin):
                 platforms=[Platform(name) for name in form.cleaned_data["platforms"]],
                 deep=form.cleaned_data["deep"],
                 trigger=Trigger.PERSON,
-                requested_by=request.user,
+                requested_by=request.user if request.user.is_authenticated else None,
             )
             enqueue(run.pk)
-            return HttpResponseRedirect(reverse("admin:audits_auditrun_change", args=[run.pk]))
+            return _to_page(run.pk)
         context = {
             **self.admin_site.each_context(request),
             "title": "Run an audit",
             "form": form,
             "opts": self.opts,
+            "unfinished": AuditRun.objects.filter(state__in=RunState.unfinished()).last(),
         }
         return TemplateResponse(request, "admin/audits/auditrun/start.html", context)
 
     def cancel_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
-        if not request.user.has_perm("audits.run_audit"):
-            raise PermissionDenied
+        self._for_runners(request, run_id)
         if services.cancel_audit(run_id=run_id):
             messages.info(request, f"Audit {run_id} is asked to stop; nothing of it will be recorded.")
         else:
             messages.warning(request, f"Audit {run_id} was finished already.")
-        return HttpResponseRedirect(reverse("admin:audits_auditrun_change", args=[run_id]))
+        return _to_page(run_id)
 
     def progress_view(self, request: HttpRequest, run_id: int) -> JsonResponse:
         """What progress.js polls."""
@@ -145,10 +144,10 @@ class AuditRunAdmin(RecordAdmin):
         return JsonResponse(
             {
                 "state": run.state,
-                "label": run.progress_label or run.get_state_display(),
+                "label": progress_label(run),
                 "done": 0,
                 "total": None,
-                "percent": run.progress_percent,
+                "percent": None if run.state == RunState.QUEUED else run.progress_percent,
                 "eta_seconds": eta_seconds(run),
                 "finished": run.finished,
                 "url": None,
@@ -163,13 +162,32 @@ class AuditRunAdmin(RecordAdmin):
             file = report.file.open("rb")
         except FileNotFoundError:
             raise Http404("The report's file is gone from the storage.") from None
-        return FileResponse(file, as_attachment=True, filename=report.file.name.rsplit("/", 1)[-1])
+        return FileResponse(file, as_attachment=True, filename=PurePath(str(report.file)).name)
+
+    def write_reports_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Write the files anew from what is recorded, where the disk had refused or lost them."""
+        run = self._for_runners(request, run_id)
+        if not run.finished:
+            messages.warning(request, f"Audit {run_id} has not finished yet.")
+            return _to_page(run_id)
+        try:
+            store_reports(run_id=run_id)
+        except OSError as error:
+            messages.error(request, f"The report files could not be written: {error.strerror}.")
+        else:
+            messages.success(request, "The report files are written.")
+        return _to_page(run_id)
 
     def _visible(self, request: HttpRequest, run_id: int) -> AuditRun:
         run = get_object_or_404(AuditRun, pk=run_id)
         if not self.has_view_permission(request, run):
             raise PermissionDenied
         return run
+
+    def _for_runners(self, request: HttpRequest, run_id: int) -> AuditRun:
+        if not _may_run(request):
+            raise PermissionDenied
+        return self._visible(request, run_id)
 
     @admin.display(description="Run", ordering="id")
     def name(self, run: AuditRun) -> str:
@@ -189,22 +207,36 @@ class AuditRunAdmin(RecordAdmin):
 
     @admin.display(description="Took")
     def took(self, run: AuditRun) -> str:
-        if run.started_at is None or run.finished_at is None:
-            return DASH
-        return duration((run.finished_at - run.started_at).total_seconds())
+        return run_time(run)
 
     @admin.display(description="Groups")
-    def groups(self, run: AuditRun) -> object:
-        return run.summary.get("groups", DASH)
+    def groups(self, run: AuditRun) -> str:
+        return f"{run.summary['groups']:,}" if run.summary else DASH
 
     @admin.display(description="Coverage")
     def coverage(self, run: AuditRun) -> str:
-        return f"{run.summary['coverage']:.0%}" if run.summary.get("groups") else DASH
+        return percent(run.summary["coverage"], 1) if totals(run)["groups"] else DASH
+
+    @admin.display(description="Open after it", ordering="open_findings")
+    def open_total(self, run: AuditRun) -> int | str:
+        return run.open_findings if run.summary else DASH
+
+    @admin.display(description="Started by")
+    def by(self, run: AuditRun) -> str:
+        return started_by(run)
+
+
+def _may_run(request: HttpRequest) -> bool:
+    return request.user.has_perm("audits.run_audit")
+
+
+def _to_page(run_id: int) -> HttpResponseRedirect:
+    return HttpResponseRedirect(reverse("admin:audits_auditrun_change", args=[run_id]))
 
 
 def eta_seconds(run: AuditRun) -> float | None:
     """How long a running audit still takes, judged by its pace so far; None while nobody can tell."""
-    if run.started_at is None or run.finished or run.progress_percent < 5:
+    if run.started_at is None or run.state != RunState.RUNNING or run.progress_percent < 5:
         return None
     elapsed = (timezone.now() - run.started_at).total_seconds()
     return elapsed * (100 - run.progress_percent) / run.progress_percent

@@ -1,4 +1,4 @@
-"""The audit pages' own badges and cards, as template tags."""
+"""The audit pages' own badges, cards and links, as template tags."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from audits.display import CHANGE_TONES, VERDICT_TONES, run_badge, words
-from audits.models import AuditRun
-from members.ui import badge, stat_card
+from audits.admin.filters import ALL
+from audits.contract import totals
+from audits.display import CHANGE_TONES, progress_label, run_badge, run_time, started_by, words
+from audits.lifecycle import State
+from audits.models import AuditRun, Finding
+from audits.run_page import RunPage
+from members.charts import percent
+from members.ui import DASH, badge, stat_card
 
 register = template.Library()
 register.simple_tag(run_badge)
+register.filter(progress_label)
+register.filter(run_time)
+register.filter(started_by)
 
 
 @register.simple_tag
@@ -21,25 +29,50 @@ def change_badge(change: str) -> SafeString:
 
 
 @register.simple_tag
-def results_card(run: AuditRun) -> SafeString:
+def coverage_card(run: AuditRun, page: RunPage) -> SafeString:
+    """How many of the groups that need the full team have it; leads to those that do not."""
+    share = percent(page.complete, page.judged) if page.judged else DASH
+    note = f"{page.complete:,} of {page.judged:,} groups complete"
+    return stat_card("Coverage", share, note=note, url=results_url(run, verdict__exact="incomplete"))
+
+
+@register.simple_tag
+def groups_card(run: AuditRun) -> SafeString:
     """How many groups the run judged; leads to their rows."""
-    return stat_card("Groups", run.summary.get("groups", 0), url=_results_url(run))
-
-
-@register.simple_tag
-def verdict_card(run: AuditRun, verdict: str, count: int) -> SafeString:
-    """How many groups got one verdict; leads to their rows."""
+    flags = totals(run)
     return stat_card(
-        words(verdict), count, tone=VERDICT_TONES[verdict], url=_results_url(run, verdict=verdict)
+        "Groups",
+        f"{flags['groups']:,}",
+        note=f"{flags['public_channels']:,} public, {flags['hidden_history']:,} with hidden history, "
+        f"{flags['deprecated_names']:,} to rename",
+        url=results_url(run),
     )
 
 
 @register.simple_tag
-def coverage_card(run: AuditRun) -> SafeString:
+def findings_card(run: AuditRun) -> SafeString:
+    """How many problems were open when the run ended, and what it did to them."""
+    note = f"{run.opened + run.reopened:,} new, {run.resolved:,} resolved"
     return stat_card(
-        "Coverage", f"{run.summary.get('coverage', 0):.0%}", note="of the groups that need the full team"
+        "Open findings", f"{run.open_findings:,}", note=note, url=reverse("admin:audits_finding_changelist")
     )
 
 
-def _results_url(run: AuditRun, **filters: str) -> str:
-    return f"{reverse('admin:audits_groupresult_changelist')}?{urlencode({'run': run.pk, **filters})}"
+@register.simple_tag
+def results_url(run: AuditRun, **filters: str) -> str:
+    """The list of the run's groups."""
+    query = urlencode({"run": str(run.pk), **filters})
+    return f"{reverse('admin:audits_groupresult_changelist')}?{query}"
+
+
+@register.simple_tag
+def changes_url(run: AuditRun, change: str) -> str:
+    """The list of the findings that the run changed so, whatever has become of them since."""
+    query = urlencode({"changed_by": f"{run.pk}-{change}", "state__exact": ALL})
+    return f"{reverse('admin:audits_finding_changelist')}?{query}"
+
+
+@register.simple_tag
+def open_findings(**filters: object) -> int:
+    """How many findings are open, of one group or one employee."""
+    return Finding.objects.filter(state=State.OPEN, **filters).count()

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db.models import Field
 from django.forms import CharField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -74,4 +75,7 @@ class PolicyAdmin(TableImportMixin, TableExportMixin, SimpleHistoryAdmin):
         form_field = super().formfield_for_dbfield(db_field, request, **options)
         if db_field.name in self.verbatim and isinstance(form_field, CharField):
             form_field.strip = False
+        if form_field is not None and isinstance(form_field.widget, RelatedFieldWidgetWrapper):
+            # A slip of the mouse beside a choice must not delete or change the row that was chosen.
+            form_field.widget.can_delete_related = form_field.widget.can_change_related = False
         return form_field

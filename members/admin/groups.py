@@ -79,7 +79,7 @@ class GroupAdmin(PolicyAdmin):
         "privacy_badge",
         "history_badge",
         "admin_badge",
-        "total_members",
+        "members",
         "in_scope",
         "last_seen",
     )
@@ -101,16 +101,23 @@ class GroupAdmin(PolicyAdmin):
     autocomplete_fields = ("category",)
     actions = ("pin_category", "unpin_category")
     fieldsets = (
-        (None, {"fields": ("name", ("platform", "kind", "external_id"), ("category", "category_pinned"))}),
+        (None, {"fields": ("name", "platform", "kind", "external_id", "category", "category_pinned")}),
         (
             "As last seen",
             {
                 "fields": (
-                    ("privacy", "archived", "shared_externally"),
-                    ("total_members", "members_hidden"),
-                    ("history_visibility", "history_read_at"),
-                    ("admin_status", "in_scope", "visible"),
-                    ("first_seen_at", "last_seen_at"),
+                    "privacy",
+                    "shared_externally",
+                    "archived",
+                    "total_members",
+                    "members_hidden",
+                    "history_visibility",
+                    "history_read",
+                    "admin_status",
+                    "in_scope",
+                    "visible",
+                    "first_seen",
+                    "last_seen",
                 )
             },
         ),
@@ -119,11 +126,8 @@ class GroupAdmin(PolicyAdmin):
     empty_hint = "Groups appear here after the first audit."
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [
-            field.name
-            for field in self.opts.get_fields()
-            if field.concrete and field.name not in self.editable
-        ]
+        shown = [name for _, options in self.fieldsets for name in options["fields"]]
+        return [name for name in shown if name not in self.editable]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -155,10 +159,22 @@ class GroupAdmin(PolicyAdmin):
         hidden = group.history_visibility == History.HIDDEN
         return badge(group.get_history_visibility_display(), "warn" if hidden else "muted")
 
-    @admin.display(description="Admin status", ordering="admin_status")
+    @admin.display(description="Members", ordering="total_members")
+    def members(self, group: Group) -> int | str:
+        return DASH if group.total_members is None else group.total_members
+
+    @admin.display(description="Admin", ordering="admin_status")
     def admin_badge(self, group: Group) -> SafeString:
         can_rename = group.admin_status in (AdminStatus.OWNER, AdminStatus.ADMIN_CAN_RENAME)
         return badge(group.get_admin_status_display(), "good" if can_rename else "muted")
+
+    @admin.display(description="History read")
+    def history_read(self, group: Group) -> SafeString:
+        return time_tag(group.history_read_at)
+
+    @admin.display(description="First seen")
+    def first_seen(self, group: Group) -> SafeString:
+        return time_tag(group.first_seen_at)
 
     @admin.display(description="Last seen", ordering="last_seen_at")
     def last_seen(self, group: Group) -> SafeString:

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from members.admin.base import PolicyAdmin
@@ -20,7 +21,7 @@ from members.resources import (
     NamingRuleResource,
     ScopeLineResource,
 )
-from members.ui import DASH, badge
+from members.ui import DASH, badge, time_tag
 
 ENDS_SOON = timedelta(days=30)
 
@@ -125,7 +126,7 @@ def _group_id(platform: str, text: str) -> str:
 class ExclusionAdmin(PolicyAdmin):
     resource_classes = (ExclusionResource,)
     form = ExclusionForm
-    list_display = ("group", "platform", "employee", "kind", "reason", "until", "granted_by", "granted_at")
+    list_display = ("group", "platform", "employee", "kind", "reason", "until", "granted_by", "granted_on")
     list_filter = ("platform", Holding, "kind")
     list_select_related = ("employee",)
     search_fields = ("group_external_id", "group_name", "reason", "employee__name", "employee__key")
@@ -162,8 +163,14 @@ class ExclusionAdmin(PolicyAdmin):
             return badge(f"ended {exclusion.expires}", "muted")
         return badge(str(exclusion.expires), "warn" if exclusion.expires <= today + ENDS_SOON else "good")
 
+    @admin.display(description="Granted", ordering="granted_at")
+    def granted_on(self, exclusion: Exclusion) -> SafeString:
+        return time_tag(exclusion.granted_at)
+
     @admin.display(description="Granted")
-    def granted(self, exclusion: Exclusion) -> str:
+    def granted(self, exclusion: Exclusion) -> str | SafeString:
         if exclusion.pk is None:
             return DASH
-        return f"{exclusion.granted_at:%Y-%m-%d %H:%M} UTC by {exclusion.granted_by or 'somebody unknown'}"
+        return format_html(
+            "{} by {}", time_tag(exclusion.granted_at), exclusion.granted_by or "somebody unknown"
+        )

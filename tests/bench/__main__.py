@@ -23,7 +23,8 @@ def main(sections: list[str]) -> None:
     unknown = set(sections) - known.keys()
     if unknown:
         sys.exit(f"No such section: {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
-    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    system = f"{platform.system()} {platform.machine()}"
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {system}")
     try:
         for name in sections or known:
             known[name]()

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(tempfile.mkdtemp(prefix="groupadmin-bench-"))
 
-LATENCY = {"slack_latency": 0.060, "telegram_latency": 0.040}
+LATENCY: dict[str, Any] = {"slack_latency": 0.060, "telegram_latency": 0.040}
 """Seconds a call: what a person's machine sees of Slack and Telegram on an ordinary day."""
 
 
@@ -87,9 +88,7 @@ def run_child(environment: Mapping[str, str], *arguments: str) -> Child:
     """Run `manage.py ARGUMENTS` and measure the whole process. Raises RuntimeError when it fails."""
     command = [sys.executable, "-S", "-c", _LAUNCHER, sys.executable, str(ROOT / "manage.py"), *arguments]
     started = time.perf_counter()
-    done = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - started
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
@@ -102,4 +101,5 @@ def table(title: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]) 
     print("| " + " | ".join(columns) + " |")
     print("|" + " --- |" * len(columns))
     for row in rows:
-        print("| " + " | ".join(f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row) + " |")
+        cells = (f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row)
+        print("| " + " | ".join(cells) + " |")

@@ -38,12 +38,12 @@ class Command(PlainCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         wanted = options["platform"]
         platforms = list(Platform) if wanted == "all" else [Platform(wanted)]
-        run = services.request_audit(platforms=platforms, deep=options["deep"], trigger=Trigger.COMMAND)
         if options["background"]:
+            run = services.request_audit(platforms=platforms, deep=options["deep"], trigger=Trigger.COMMAND)
             enqueue(run.pk)
             self.stdout.write(f"Audit {run.pk} is waiting for a worker.")
             return
-        run = self._execute(run)
+        run = self._execute(platforms, deep=options["deep"])
         for line in console_summary(run):
             self.stdout.write(line)
         self._write_files(run, options)
@@ -53,13 +53,23 @@ class Command(PlainCommand):
         if code is not ExitCode.DONE:
             raise CommandError(self._verdict(run), returncode=code)
 
-    def _execute(self, run: AuditRun) -> AuditRun:
+    def _execute(self, platforms: list[Platform], *, deep: bool) -> AuditRun:
         try:
             with ProgressLine(self) as line:
-                return services.execute_audit(run.pk, show=lambda view: line.show(view.label, view.percent))
+                run = services.audit_here(
+                    platforms=platforms,
+                    deep=deep,
+                    trigger=Trigger.COMMAND,
+                    show=lambda view: line.show(view.label, view.percent),
+                )
         except services.AuditBusy as error:
-            services.cancel_audit(run_id=run.pk)
             raise CommandError(str(error), returncode=ExitCode.UNEXPECTED) from error
+        if not run.finished:
+            raise CommandError(
+                f"Audit {run.pk} was silent for so long that another process took it over: see its page.",
+                returncode=ExitCode.UNEXPECTED,
+            )
+        return run
 
     def _write_files(self, run: AuditRun, options: dict[str, Any]) -> None:
         if options["xlsx"] is not None:

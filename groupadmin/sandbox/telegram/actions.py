@@ -60,7 +60,8 @@ class Actions:
         return self._updates.tell_readers(MessageEdited(place, message), origin)
 
     def delete(self, origin: Origin, place: Place, ids: Sequence[int]) -> list[Any]:
-        place.messages[:] = [message for message in place.messages if message.id not in set(ids)]
+        deleted = set(ids)
+        place.messages[:] = [message for message in place.messages if message.id not in deleted]
         self._world.revision += 1
         return self._updates.tell_readers(MessagesDeleted(place, tuple(ids)), origin)
 

@@ -9,12 +9,12 @@ from typing import Any
 from telethon.crypto import AuthKey
 
 from groupadmin.sandbox.control import CallLog, Script
-from groupadmin.sandbox.telegram import handlers  # noqa: F401  (fills the dispatcher's table)
+from groupadmin.sandbox.telegram import dispatch, handlers  # noqa: F401  (handlers register themselves)
 from groupadmin.sandbox.telegram.actions import Actions
 from groupadmin.sandbox.telegram.authorizations import Authorizations
-from groupadmin.sandbox.telegram.build.view import AccessHashes, View
+from groupadmin.sandbox.telegram.build.view import View
 from groupadmin.sandbox.telegram.dialogs import DialogLists
-from groupadmin.sandbox.telegram.dispatch import Call, Dispatcher
+from groupadmin.sandbox.telegram.dispatch import Call
 from groupadmin.sandbox.telegram.errors import RpcError
 from groupadmin.sandbox.telegram.memo import Memo
 from groupadmin.sandbox.telegram.srp import Verifier
@@ -44,17 +44,15 @@ class Backend:
         self.salt = secrets.randbits(62)
         self.connections: set[Connection] = set()
         self.authorizations = Authorizations()
-        self.hashes = AccessHashes()
         self.updates = UpdateCenter(world, self.view_of, self._listeners)
         self.actions = Actions(world, self.updates)
         self.memo = Memo(world)
         self.dialogs = DialogLists(world, self.memo)
         self.sent_random_ids: set[tuple[int, int]] = set()
-        self._dispatcher = Dispatcher()
         self._verifiers: dict[tuple[int, str], Verifier] = {}
 
     def view_of(self, user_id: int) -> View:
-        return View(self.world, self.hashes, user_id)
+        return View(self.world, user_id)
 
     def verifier_of(self, user_id: int) -> Verifier | None:
         """The SRP verifier of the user's two-step password, if there is one."""
@@ -76,7 +74,7 @@ class Backend:
         authorization = connection.auth_key and self.authorizations.get(connection.auth_key.key_id)
         if authorization is None:
             raise RpcError("AUTH_KEY_UNREGISTERED")
-        return await self._dispatcher.answer(Call(self, connection, authorization, request))
+        return await dispatch.answer(Call(self, connection, authorization, request))
 
     def close_connections(self) -> None:
         for connection in list(self.connections):

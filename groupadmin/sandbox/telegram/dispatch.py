@@ -79,7 +79,7 @@ class Call:
 
     @cached_property
     def peers(self) -> Peers:
-        return Peers(self.world, self.backend.hashes, self.viewer)
+        return Peers(self.world, self.viewer)
 
     def wrote(self, **arguments: Any) -> None:
         """Put a write that changed something on record."""
@@ -119,45 +119,46 @@ def answers(
     return register
 
 
-class Dispatcher:
-    """Answers calls one after the other; only waiting happens side by side."""
+async def answer(call: Call) -> bytes:
+    """The serialised answer. Raises RpcError or Hangup.
 
-    async def answer(self, call: Call) -> bytes:
-        """The serialised answer. Raises RpcError or Hangup."""
-        backend = call.backend
-        (backend.chatter if call.is_chatter else backend.calls).record(call.method)
-        if backend.latency:
-            await asyncio.sleep(backend.latency)
-        arguments = {**vars(call.request), "viewer": call.authorization.user_id}
-        effect = backend.script.take(call.method, arguments)
-        match effect:
-            case RpcFault(name):
-                raise RpcError(name)
-            case Drop(done=False):
-                raise Hangup
-            case Delay(seconds):
-                await asyncio.sleep(seconds)
-            case Rewrite(fields):
-                vars(call.request).update(fields)
-        answer = self._handle(call)
-        if isinstance(effect, Drop):
+    Only waiting happens side by side: handlers run one after the other, each in one piece.
+    """
+    backend = call.backend
+    (backend.chatter if call.is_chatter else backend.calls).record(call.method)
+    if backend.latency:
+        await asyncio.sleep(backend.latency)
+    effect = backend.script.take(call.method, {**vars(call.request), "viewer": call.authorization.user_id})
+    match effect:
+        case RpcFault(name):
+            raise RpcError(name)
+        case Drop(done=False):
             raise Hangup
-        return answer
+        case Delay(seconds):
+            await asyncio.sleep(seconds)
+        case Rewrite(fields):
+            vars(call.request).update(fields)
+    body = _handle(call)
+    if isinstance(effect, Drop):
+        raise Hangup
+    return body
 
-    def _handle(self, call: Call) -> bytes:
-        try:
-            return tl.write(self._rule_for(call).handler(call, call.request))
-        except RpcError:
-            raise
-        except Exception as error:  # a bug must be seen: a client would take silence for a bad line
-            logger.exception("Bug in the sandbox's %s", call.method)
-            call.backend.bugs.append(error)
-            raise RpcError(f"SANDBOX_BUG_{type(error).__name__}: {error}"[:200]) from error
 
-    def _rule_for(self, call: Call) -> Rule:
-        rule = _RULES.get(type(call.request))
-        if rule is None:
-            raise RpcError(f"METHOD_NOT_IMPLEMENTED_{call.method}")
-        if not rule.anonymous and call.account.is_bot and not rule.bots:
-            raise RpcError("BOT_METHOD_INVALID")
-        return rule
+def _handle(call: Call) -> bytes:
+    try:
+        return tl.write(_rule_for(call).handler(call, call.request))
+    except RpcError:
+        raise
+    except Exception as error:  # a bug must be seen: a client would take silence for a bad line
+        logger.exception("Bug in the sandbox's %s", call.method)
+        call.backend.bugs.append(error)
+        raise RpcError(f"SANDBOX_BUG_{type(error).__name__}: {error}"[:200]) from error
+
+
+def _rule_for(call: Call) -> Rule:
+    rule = _RULES.get(type(call.request))
+    if rule is None:
+        raise RpcError(f"METHOD_NOT_IMPLEMENTED_{call.method}")
+    if not rule.anonymous and call.account.is_bot and not rule.bots:
+        raise RpcError("BOT_METHOD_INVALID")
+    return rule

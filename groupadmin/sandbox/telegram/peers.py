@@ -6,7 +6,7 @@ from typing import Any
 
 from telethon.tl import types
 
-from groupadmin.sandbox.telegram.build.view import AccessHashes
+from groupadmin.sandbox.telegram.build.view import access_hash
 from groupadmin.sandbox.telegram.errors import RpcError
 from groupadmin.sandbox.telegram.messages import Conversation
 from groupadmin.sandbox.telegram.world import Place, TelegramChat, TelegramUser, TelegramWorld
@@ -19,9 +19,8 @@ _CHANNEL = (types.InputChannel, types.InputPeerChannel)
 class Peers:
     """Reads the peers in the requests of `viewer`. Every method may raise RpcError."""
 
-    def __init__(self, world: TelegramWorld, hashes: AccessHashes, viewer: int) -> None:
+    def __init__(self, world: TelegramWorld, viewer: int) -> None:
         self._world = world
-        self._hashes = hashes
         self._viewer = viewer
 
     def user(self, peer: Any) -> TelegramUser:
@@ -31,7 +30,7 @@ class Peers:
         if not isinstance(peer, _USER):
             raise RpcError("USER_ID_INVALID")
         user = self._world.users.get(peer.user_id)
-        if user is None or peer.access_hash != self._hashes.of(self._viewer, "user", user.id):
+        if user is None or peer.access_hash != access_hash(self._viewer, "user", user.id):
             raise RpcError("USER_ID_INVALID")
         return user
 
@@ -54,7 +53,7 @@ class Peers:
             raise RpcError("CHANNEL_INVALID")
         if peer.access_hash == 0 and self._is_bot and self._viewer in chat.members:
             return chat  # bots are excused (Telethon's get_input_entity relies on it)
-        if peer.access_hash != self._hashes.of(self._viewer, "channel", chat.id):
+        if peer.access_hash != access_hash(self._viewer, "channel", chat.id):
             raise RpcError("CHANNEL_INVALID")
         return chat
 

@@ -194,7 +194,7 @@ class TelegramSandbox:
 
     def run(self, work: Callable[[], Result]) -> Result:
         """Do `work` in the server's thread, between two requests, and return what it returns."""
-        if self._loop is None:
+        if self._loop is None or threading.current_thread() is self._thread:
             return work()
 
         async def in_the_loop() -> Result:

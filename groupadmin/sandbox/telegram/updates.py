@@ -79,13 +79,6 @@ class UpdateCenter:
         self.channels: dict[int, Timeline] = defaultdict(Timeline)
         self.bots: dict[int, Timeline] = defaultdict(Timeline)
 
-    def timeline(self, event: MessageEvent, user_id: int) -> Timeline:
-        """The sequence in which `user_id` finds the messages of the event's place."""
-        place = event.place
-        if isinstance(place, TelegramChat) and place.is_channel:
-            return self.channels[place.id]
-        return self.accounts[user_id]
-
     def tell_readers(self, event: MessageEvent, origin: Origin) -> list[Any]:
         """Tell everybody who reads there; returns the TL updates for the origin's own answer."""
         place = event.place

@@ -104,6 +104,8 @@ class TelegramChat:
     """True: `participants_count` is left out of dialogs, as Telegram sometimes does."""
     messages: list[TelegramMessage] = field(default_factory=list)
     """Oldest first."""
+    last_message_id: int = 0
+    """In supergroups and channels the highest id ever given: the ids of deleted messages stay taken."""
 
     @property
     def is_channel(self) -> bool:
@@ -256,7 +258,9 @@ class TelegramWorld:
 
     def _next_message_id(self, place: Place) -> int:
         if isinstance(place, TelegramChat) and place.is_channel:
-            return place.messages[-1].id + 1 if place.messages else 1
+            newest = place.messages[-1].id if place.messages else 0
+            place.last_message_id = max(newest, place.last_message_id) + 1
+            return place.last_message_id
         if self._last_shared_id is None:
             self._last_shared_id = max((m.id for box in self.shared_boxes() for m in box.messages), default=0)
         self._last_shared_id += 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from telethon.tl import types
 
 from groupadmin.sandbox.telegram.messages import Action, Conversation, EntityKind, TelegramMessage, TextEntity
-from groupadmin.sandbox.telegram.world import Place, TelegramChat
+from groupadmin.sandbox.telegram.world import Place, TelegramChat, TelegramUser
 
 _ENTITIES: dict[EntityKind, Any] = {
     "bold": types.MessageEntityBold,
@@ -66,13 +66,16 @@ def missing_message(message_id: int) -> Any:
     return types.MessageEmpty(id=message_id, peer_id=None)
 
 
-def parse_entities(entities: Iterable[Any] | None) -> list[TextEntity]:
+def parse_entities(
+    entities: Iterable[Any] | None, find_user: Callable[[Any], TelegramUser]
+) -> list[TextEntity]:
     """Rows for the entities of a request; kinds that the world does not know are dropped."""
     rows = []
     for entity in entities or ():
         kind = _KINDS.get(type(entity))
         if isinstance(entity, types.InputMessageEntityMentionName):
-            rows.append(TextEntity("mention_name", entity.offset, entity.length, entity.user_id.user_id))
+            mentioned = find_user(entity.user_id)
+            rows.append(TextEntity("mention_name", entity.offset, entity.length, mentioned.id))
         elif kind is not None:
             detail = getattr(entity, _DETAIL[kind]) if kind in _DETAIL else ""
             rows.append(TextEntity(kind, entity.offset, entity.length, detail))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from functools import cached_property
@@ -16,24 +15,20 @@ from groupadmin.sandbox.telegram.messages import TelegramMessage
 from groupadmin.sandbox.telegram.world import Place, Standing, TelegramChat, TelegramWorld
 
 
-class AccessHashes:
-    """Every account knows every user and channel under an access hash of its own."""
+def access_hash(viewer: int, kind: Literal["user", "channel"], peer_id: int) -> int:
+    """The number under which `viewer`, and nobody else, may name a user or channel.
 
-    def __init__(self) -> None:
-        self._secret = os.urandom(16)
-
-    def of(self, viewer: int, kind: Literal["user", "channel"], peer_id: int) -> int:
-        text = f"{viewer}:{kind}:{peer_id}".encode()
-        digest = blake2b(text, digest_size=8, key=self._secret).digest()
-        return int.from_bytes(digest, "little", signed=True)
+    The same after a restart of the server: clients may keep access hashes as long as they like.
+    """
+    digest = blake2b(f"{viewer}:{kind}:{peer_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
 class View:
     """TL objects for `viewer`: the same user or chat looks different to somebody else."""
 
-    def __init__(self, world: TelegramWorld, hashes: AccessHashes, viewer: int) -> None:
+    def __init__(self, world: TelegramWorld, viewer: int) -> None:
         self._world = world
-        self._hashes = hashes
         self.viewer = viewer
 
     @cached_property
@@ -42,9 +37,9 @@ class View:
 
     def user(self, user_id: int) -> types.User:
         row = self._world.users[user_id]
-        access_hash = self._hashes.of(self.viewer, "user", user_id)
+        own_hash = access_hash(self.viewer, "user", user_id)
         if row.deleted:
-            return types.User(user_id, deleted=True, access_hash=access_hash)
+            return types.User(user_id, deleted=True, access_hash=own_hash)
         is_self, is_contact = user_id == self.viewer, user_id in self._contacts
         username, usernames = _usernames(row.usernames)
         return types.User(
@@ -54,7 +49,7 @@ class View:
             mutual_contact=is_contact and self.viewer in self._world.contacts.get(user_id, ()),
             bot=row.is_bot,
             bot_info_version=1 if row.is_bot else None,
-            access_hash=access_hash,
+            access_hash=own_hash,
             first_name=row.first_name,
             last_name=row.last_name or None,
             username=username,
@@ -98,13 +93,13 @@ class View:
         )
 
     def input_channel(self, channel_id: int) -> types.InputChannel:
-        return types.InputChannel(channel_id, self._hashes.of(self.viewer, "channel", channel_id))
+        return types.InputChannel(channel_id, access_hash(self.viewer, "channel", channel_id))
 
     def _channel(self, chat: TelegramChat) -> Any:
-        access_hash = self._hashes.of(self.viewer, "channel", chat.id)
+        own_hash = access_hash(self.viewer, "channel", chat.id)
         kind = {"broadcast": chat.kind == "broadcast", "megagroup": chat.kind == "supergroup"}
         if self.viewer in chat.banned:
-            return types.ChannelForbidden(chat.id, access_hash, chat.title, **kind)
+            return types.ChannelForbidden(chat.id, own_hash, chat.title, **kind)
         username, usernames = _usernames(chat.usernames)
         return types.Channel(
             chat.id,
@@ -113,7 +108,7 @@ class View:
             date=chat.members.get(self.viewer, chat.created),
             left=self.viewer not in chat.members,
             forum=chat.forum,
-            access_hash=access_hash,
+            access_hash=own_hash,
             username=username,
             usernames=usernames,
             participants_count=None if chat.count_hidden else len(chat.members),

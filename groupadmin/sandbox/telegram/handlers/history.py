@@ -48,8 +48,8 @@ def search(call: Call, request: Any) -> Any:
 @answers(functions.channels.GetMessagesRequest)
 def get_channel_messages(call: Call, request: Any) -> Any:
     chat = call.peers.channel(request.channel)
-    readable = {row.id: row for row in _readable(call, chat)}
-    found = [readable.get(wanted.id) for wanted in request.id]
+    readable = _readable(call, chat)
+    found = [find_message(readable, wanted.id) for wanted in request.id]
     rows = [row for row in found if row is not None]
     messages = [
         call.view.message(chat, row) if row else missing_message(wanted.id)
@@ -70,7 +70,7 @@ def get_messages(call: Call, request: Any) -> Any:
     """For private chats and basic groups, whose messages are named without their place."""
     places, messages, people, used = shared_places(call), [], set(), []
     for wanted in request.id:
-        hits = ((place, find_message(place, wanted.id)) for place in places)
+        hits = ((place, find_message(place.messages, wanted.id)) for place in places)
         place, row = next(((place, row) for place, row in hits if row is not None), (None, None))
         if place is None or row is None:
             messages.append(missing_message(wanted.id))

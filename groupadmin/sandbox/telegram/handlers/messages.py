@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Any
 
 from telethon.tl import functions, types
@@ -24,11 +26,15 @@ def send_message(call: Call, request: Any) -> Any:
     if isinstance(place, Conversation) and call.world.users[place.partner_of(call.viewer)].deleted:
         raise RpcError("INPUT_USER_DEACTIVATED")
     reply_to = getattr(request.reply_to, "reply_to_msg_id", None)
-    if reply_to is not None and find_message(place, reply_to) is None:
+    if reply_to is not None and find_message(place.messages, reply_to) is None:
         raise RpcError("REPLY_MESSAGE_ID_INVALID")
     _require_new(call, request.random_id)
     message, changes = call.backend.actions.post(
-        call.origin, place, request.message, reply_to=reply_to, entities=parse_entities(request.entities)
+        call.origin,
+        place,
+        request.message,
+        reply_to=reply_to,
+        entities=parse_entities(request.entities, call.peers.user),
     )
     call.wrote(**_where(place), message=message.id)
     own_id = types.UpdateMessageID(message.id, request.random_id)
@@ -38,13 +44,13 @@ def send_message(call: Call, request: Any) -> Any:
 @answers(functions.messages.EditMessageRequest)
 def edit_message(call: Call, request: Any) -> Any:
     place = call.peers.writable(request.peer)
-    message = find_message(place, request.id)
+    message = find_message(place.messages, request.id)
     if message is None or message.action is not None:
         raise RpcError("MESSAGE_ID_INVALID")
     if message.sender != call.viewer:
         raise RpcError("MESSAGE_AUTHOR_REQUIRED")
     _require_text(request.message or "")
-    entities = parse_entities(request.entities)
+    entities = parse_entities(request.entities, call.peers.user)
     if (message.text, message.entities) == (request.message, entities):
         raise RpcError("MESSAGE_NOT_MODIFIED")
     changes = call.backend.actions.edit(call.origin, place, message, request.message, entities)
@@ -76,18 +82,21 @@ def delete_messages(call: Call, request: Any) -> Any:
     return types.messages.AffectedMessages(call.backend.updates.accounts[call.viewer].pts, count)
 
 
-def find_message(place: Place, message_id: int) -> TelegramMessage | None:
-    return next((message for message in place.messages if message.id == message_id), None)
+def find_message(rows: Sequence[TelegramMessage], message_id: int) -> TelegramMessage | None:
+    """The message with this id among `rows`, which are in the order of their ids."""
+    place = bisect_left(rows, message_id, key=lambda row: row.id)
+    return rows[place] if place < len(rows) and rows[place].id == message_id else None
 
 
 def _find_all(place: Place, ids: list[int]) -> list[TelegramMessage]:
-    wanted = set(ids)
-    return [message for message in place.messages if message.id in wanted]
+    found = (find_message(place.messages, message_id) for message_id in ids)
+    return [message for message in found if message is not None]
 
 
 def shared_places(call: Call) -> list[Place]:
     """The caller's private chats and basic groups."""
-    groups = [chat for chat in call.world.chats_of(call.viewer) if not chat.is_channel]
+    chats = call.world.chats_of(call.viewer)
+    groups = [chat for chat in chats if not chat.is_channel and call.viewer in chat.members]
     return [*groups, *call.world.conversations_of(call.viewer)]
 
 

@@ -61,7 +61,7 @@ class Connection:
                 self._receive(await self._packets.receive())
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
-        except (BadPacket, HandshakeError, mtproto.BadMessage) as error:
+        except (BadPacket, HandshakeError, TypeNotFoundError, mtproto.BadMessage) as error:
             logger.warning("Sandbox Telegram hung up: %s", error)
         finally:
             self._endpoint.connections.discard(self)
@@ -103,9 +103,7 @@ class Connection:
         salt = self._endpoint.salt
         if self._session is None or self._session.id != message.session_id:
             self._session = mtproto.Session(auth_key, message.session_id, salt)
-        if (
-            message.salt != salt
-        ):  # a client starts with salt 0, and repeats itself when it is told the right one
+        if message.salt != salt:  # clients start with 0, and repeat themselves when they are told better
             refusal = types.BadServerSalt(message.msg_id, message.seq_no, _WRONG_SALT, salt)
             self._reply(tl.write(refusal), content=False)
             return
