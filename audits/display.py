@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from django.db.models import Case, When
 from django.utils.safestring import SafeString
 
 from audits.lifecycle import Change, State
 from audits.models import AuditRun, RunState
 from audits.rows import Verdict
+from members.policy import FindingKind
 from members.ui import DASH, Tone, badge, duration
 
 RUN_TONES: dict[str, Tone] = {
@@ -56,6 +58,11 @@ def run_time(run: AuditRun) -> str:
 def started_by(run: AuditRun) -> str:
     """The person who asked for the run, else what did."""
     return str(run.requested_by or run.get_trigger_display())
+
+
+def optional_last(kind: str = "kind") -> Case:
+    """Orders findings so that who merely may be there does not bury who must; `kind` is the path to it."""
+    return Case(When(**{kind: FindingKind.MISSING_OPTIONAL}, then=1), default=0)
 
 
 def words(value: str) -> str:

@@ -55,7 +55,7 @@ class AuditRun(models.Model):
     progress_percent = models.PositiveSmallIntegerField(default=0)
     message = models.TextField(blank=True, help_text="What went wrong, one line a platform.")
     account_trouble = models.BooleanField(
-        default=False, help_text="Failed because an account is not configured or cannot go on."
+        default=False, help_text="No platform came through, and an account is not configured or cannot go on."
     )
     api_calls = models.JSONField(default=dict, blank=True)
     waited_seconds = models.FloatField(default=0.0)

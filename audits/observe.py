@@ -55,5 +55,6 @@ async def _observe_platform(
             await watch.run(reader)
     except PlatformError as error:
         watch.trouble = Trouble(error.code, str(error), account=isinstance(error, AccountTrouble))
+        watch.leave_doubts_open()
     progress.enter(platform, Stage.DONE)
     return watch.observation(meter)

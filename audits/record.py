@@ -76,8 +76,8 @@ def record(*, run: AuditRun, evaluation: Evaluation, state: RunState, message: s
     held.update(
         state=state,
         message=message,
-        account_trouble=state is RunState.FAILED
-        and any(part.trouble is not None and part.trouble.account for part in seen),
+        account_trouble=any(part.trouble is not None and part.trouble.account for part in seen)
+        and all(part.trouble is not None for part in seen),
         finished_at=at,
         progress_percent=100,
         progress_label="",

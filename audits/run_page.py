@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count
 
-from audits.display import VERDICT_TONES, words
+from audits.display import VERDICT_TONES, optional_last, words
 from audits.latest import speaking_runs
 from audits.lifecycle import Change
 from audits.models import AuditRun, FindingChange, GroupResult, RunReport, RunState
@@ -114,7 +114,8 @@ def _changes(run: AuditRun) -> Iterator[ChangeGroup]:
     for change in Change:
         if counts.get(change):
             lines = run.changes.filter(change=change).select_related("finding__group", "finding__employee")
-            yield ChangeGroup(change, counts[change], tuple(lines[:SHOWN]))
+            first = lines.order_by(optional_last("finding__kind"), "pk")[:SHOWN]
+            yield ChangeGroup(change, counts[change], tuple(first))
 
 
 def _comparisons(run: AuditRun) -> Iterator[Comparison]:

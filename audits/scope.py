@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from audits.observation import KnownGroup, PlatformObservation
-from members.platforms.types import PlatformGroup
+from members.platforms.types import Platform, PlatformGroup
 from members.policy import Policy, ScopeKind, in_scope
 
 
@@ -24,7 +24,7 @@ def is_scoped(
     Where scope hangs on a person whose membership could not be seen, the group stays where
     the last run had it (`known`, by group id): not seeing must not move it.
     """
-    presence = {key: seen.presence(group.id, key) for key in _anchors(seen, policy)}
+    presence = {key: seen.presence(group.id, key) for key in anchors(seen.platform, policy)}
     present = {key for key, there in presence.items() if there}
     possible = {key for key, there in presence.items() if there is not False}
     if in_scope(seen.platform, group.name, present, policy.scope):
@@ -40,25 +40,25 @@ def scope_candidates(seen: PlatformObservation, policy: Policy) -> list[Platform
 
     A group that hides its members may do so wrongly: it is worth a second look.
     """
-    anchors = _anchors(seen, policy)
+    wanted = anchors(seen.platform, policy)
     return [
         group
-        for group in (seen.groups.values() if anchors else ())
+        for group in (seen.groups.values() if wanted else ())
         if not group.archived
-        and in_scope(seen.platform, group.name, anchors, policy.scope)
+        and in_scope(seen.platform, group.name, wanted, policy.scope)
         and not in_scope(
             seen.platform,
             group.name,
-            {key for key in anchors if seen.presence(group.id, key) is not False},
+            {key for key in wanted if seen.presence(group.id, key) is not False},
             policy.scope,
         )
     ]
 
 
-def _anchors(seen: PlatformObservation, policy: Policy) -> set[str]:
-    """The keys of the employees that scope lines of this platform hang on."""
+def anchors(platform: Platform, policy: Policy) -> set[str]:
+    """The keys of the employees that scope lines of the platform hang on."""
     return {
         line.employee
         for line in policy.scope
-        if line.platform is seen.platform and line.kind is ScopeKind.SHARED_WITH and line.employee
+        if line.platform is platform and line.kind is ScopeKind.SHARED_WITH and line.employee
     }

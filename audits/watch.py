@@ -8,14 +8,14 @@ setting that is due, a membership that a person's own list cannot prove, a deep 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from audits.observation import BlindSpot, KnownGroup, PersonSeen, PlatformObservation, Trouble
 from audits.progress import Progress, Stage
-from audits.scope import scope_candidates, scoped_groups
+from audits.scope import anchors, scope_candidates, scoped_groups
 from members.identity import Resolved, resolve_all
 from members.platforms.base import CallMeter, PlatformReader
 from members.platforms.errors import AccountTrouble, Gone, PlatformError, TryLater
@@ -23,6 +23,7 @@ from members.platforms.types import (
     Account,
     AdminStatus,
     GroupDetails,
+    GroupKind,
     History,
     Platform,
     PlatformGroup,
@@ -88,12 +89,14 @@ class Watch:
         self._note_what_no_account_sees(self.account)
         await self._list_groups(reader)
         await self._read_people(reader)
-        candidates = scope_candidates(self.observation(), self.assignment.policy)
+        policy = self.assignment.policy
+        candidates = scope_candidates(self.observation(), policy)
         second_looks = self._due([group for group in candidates if _may_hide_members(group)])
         due = [*self._due(self._scoped()), *second_looks[:SECOND_LOOKS]]
         await self._read_details(reader, due)
-        await self._ask_doubtful(reader, candidates)
-        await self._ask_doubtful(reader, self._scoped())
+        hiding = [group for group in candidates if self._hides_members(group)]
+        await self._ask_doubtful(reader, hiding, anchors(self.platform, policy))
+        await self._ask_doubtful(reader, self._scoped(), self.people.keys())
         if self.assignment.deep:
             await self._read_members(reader, self._scoped())
 
@@ -240,54 +243,68 @@ class Watch:
         due = [g for g in groups if g.history is History.UNKNOWN and read_at(g) <= horizon]
         return sorted(due, key=read_at)
 
-    async def _ask_doubtful(self, reader: PlatformReader, groups: Sequence[PlatformGroup]) -> None:
+    async def _ask_doubtful(
+        self, reader: PlatformReader, groups: Iterable[PlatformGroup], keys: Collection[str]
+    ) -> None:
         """Ask the group itself where a person's own list is no proof of absence.
 
-        Telegram may leave groups with hidden members out of the common chats, and how Slack
-        Connect people behave as `user=` is not documented. Where nobody counts on the person
-        the answer stays open, unless the run is a deep one: each of these is a call.
+        Where nobody counts on the person the answer stays open, unless the run is a deep one or
+        scope hangs on them: each of these is a call.
         """
-        seen = self.observation()
-        counted = {
-            person.key
-            for person in self.assignment.policy.people
-            if self.assignment.deep or person.status in (EmployeeStatus.ACTIVE, EmployeeStatus.OPTIONAL)
-        }
-        pairs: list[tuple[PlatformGroup, str, PlatformUser]] = []
-        for group in groups:
-            for key, person in self.people.items():
-                if person.user is None or person.unread or not self._doubtful(group, person.user):
-                    continue
-                if key == self.account_employee or seen.presence(group.id, key) is not False:
-                    continue
-                if key in counted:
-                    pairs.append((group, key, person.user))
-                else:
-                    self.asked[group.id, key] = None
+        idle = {person.key for person in self.assignment.policy.people if not _is_counted(person)}
+        idle -= anchors(self.platform, self.assignment.policy)
 
         async def ask(pair: tuple[PlatformGroup, str, PlatformUser]) -> None:
             group, key, user = pair
+            self.asked[group.id, key] = None
+            if key in idle and not self.assignment.deep:
+                return
             try:
                 self.asked[group.id, key] = await reader.is_member(group, user)
             except AccountTrouble:
                 raise
             except PlatformError as error:
-                self.asked[group.id, key] = None
                 self._blind(
                     group.name, f"Whether {key} is in it could not be asked: {error}", group_id=group.id
                 )
 
-        error = await _each(pairs, ask)
+        error = await _each(list(self._unproven(groups, keys)), ask)
         if isinstance(error, AccountTrouble):
             raise error
 
-    def _doubtful(self, group: PlatformGroup, user: PlatformUser) -> bool:
+    def leave_doubts_open(self) -> None:
+        """Nobody will be asked any more: an absence that is not proven by now stays unknown."""
+        for group, key, _ in self._unproven(self.groups.values(), self.people.keys()):
+            self.asked.setdefault((group.id, key), None)
+
+    def _unproven(
+        self, groups: Iterable[PlatformGroup], keys: Collection[str]
+    ) -> Iterator[tuple[PlatformGroup, str, PlatformUser]]:
+        """(group, employee key, user) where the person's list lacks the group, and proves nothing by that.
+
+        Telegram may leave groups with hidden members out of the common chats, and how Slack
+        Connect people behave as `user=` is not documented.
+        """
+        people = [self.people[key] for key in keys if key in self.people and key != self.account_employee]
+        for group in groups:
+            for person in people:
+                if person.user is None or person.unread or group.id in person.group_ids:
+                    continue
+                if (group.id, person.key) not in self.asked and self._is_doubtful(group, person.user):
+                    yield group, person.key, person.user
+
+    def _is_doubtful(self, group: PlatformGroup, user: PlatformUser) -> bool:
         if user.external:
             return group.shared_externally
+        hides = self._hides_members(group)
+        return _may_hide_members(group) if hides is None else hides
+
+    def _hides_members(self, group: PlatformGroup) -> bool | None:
+        """Whether the group hides its members, by this run's reading or an earlier one; None without any."""
         details, before = self.details.get(group.id), self.known.get(group.id)
         if details is not None:
             return details.members_hidden
-        return before is not None and before.members_hidden
+        return before.members_hidden if before is not None and before.history_read_at else None
 
     async def _read_members(self, reader: PlatformReader, scoped: Sequence[PlatformGroup]) -> None:
         """The full lists: only the ids we care for and the count are kept, whatever the size."""
@@ -364,9 +381,15 @@ async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> Pla
 
 
 def _may_hide_members(group: PlatformGroup) -> bool:
-    return group.admin_status is AdminStatus.MEMBER and (
-        group.total_members is None or group.total_members >= FEWEST_TO_HIDE
+    return (
+        group.kind is GroupKind.SUPERGROUP
+        and group.admin_status is AdminStatus.MEMBER
+        and (group.total_members is None or group.total_members >= FEWEST_TO_HIDE)
     )
+
+
+def _is_counted(person: Person) -> bool:
+    return person.status in (EmployeeStatus.ACTIVE, EmployeeStatus.OPTIONAL)
 
 
 def _wanted(person: Person, platform: Platform) -> Wanted:

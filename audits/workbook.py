@@ -111,9 +111,11 @@ def missing_members(run: AuditRun, names: Names) -> Iterator[tuple[str, ...]]:
 
 
 def _ordered(run: AuditRun) -> Iterator[GroupResult]:
-    """By category, gaps first, so that the rows which ask for something to be done stand together."""
+    """By platform and category, gaps first: what asks for something to be done stands together."""
     results = GroupResult.objects.filter(run=run).select_related("group")
-    return results.order_by("category_key", "-missing_count", "name", "pk").iterator(chunk_size=1000)
+    return results.order_by("group__platform", "category_key", "-missing_count", "name", "pk").iterator(
+        chunk_size=1000
+    )
 
 
 def _results(run: AuditRun, names: Names) -> Iterator[tuple[CellValue, ...]]:

@@ -75,6 +75,7 @@ class Office:
         self.company = sandbox.company
         self.slack = sandbox.slack
         self.telegram = sandbox.telegram
+        self.environment = sandbox.environment()
         self.load_policy()
 
     def load_policy(self) -> None:

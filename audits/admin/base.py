@@ -31,6 +31,8 @@ class RecordAdmin(RecordAdminBase):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist: Any = super().get_changelist_instance(request)
         changelist.tabs = tabs(changelist, request, self.tab_field) if self.tab_field else ()
+        changelist.tab = next((tab for tab in changelist.tabs if tab.selected), None)
+        changelist.whole = next((tab for tab in changelist.tabs if tab.everything), None)
         return changelist
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from import_export import resources
 
 from audits.admin.base import RecordAdmin, link
 from audits.admin.filters import ALL, DefaultFilter, LinkedFilter, number
-from audits.display import CHANGE_TONES, STATE_TONES, words
+from audits.display import CHANGE_TONES, STATE_TONES, optional_last, words
 from audits.lifecycle import Change, State
 from audits.models import Finding, FindingChange
 from members.admin.base import TableExportMixin
@@ -147,7 +147,7 @@ class FindingResource(resources.ModelResource):
 class FindingAdmin(TableExportMixin, RecordAdmin):
     resource_classes = (FindingResource,)
     change_list_template = "admin/audits/change_list.html"
-    list_display = ("what", "group_link", "employee_link", "status", "detail", "first_seen", "last_seen")
+    list_display = ("what", "status", "group_link", "employee_link", "detail", "first_seen", "last_seen")
     list_display_links = ("what",)
     list_filter = (
         StateFilter,
@@ -163,37 +163,41 @@ class FindingAdmin(TableExportMixin, RecordAdmin):
     search_fields = ("group__name", "group_external_id", "employee__name", "subject")
     search_help_text = "Group name or id, employee name or key"
     date_hierarchy = "first_seen_at"
-    ordering = ("-first_seen_at", "-id")
+    ordering = (optional_last(), "-first_seen_at", "-id")
     tab_field = "state"
     inlines: ClassVar = [FindingChangeInline]
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    ("what", "status"),
-                    "detail",
-                    ("platform", "group_link", "group_external_id"),
-                    "employee_link",
-                )
-            },
-        ),
-        (
-            "When",
-            {
-                "fields": (
-                    ("first_seen", "first_run"),
-                    ("last_seen", "last_run"),
-                    ("resolved", "end_reason", "times_reopened"),
-                )
-            },
-        ),
+    fields = (
+        "status",
+        "detail",
+        "platform",
+        "group_link",
+        "employee_link",
+        "first_seen",
+        "first_run",
+        "last_seen",
+        "last_run",
+        "resolved",
+        "end_reason",
+        "times_reopened",
     )
     empty_hint = "Run an audit: it writes down everything that is wrong."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Finding]:
         related = ("group", "employee", "first_seen_run", "last_seen_run")
         return super().get_queryset(request).select_related(*related)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """The state only where the rows differ in it."""
+        mixed = request.GET.get(StateFilter.parameter_name) == ALL
+        return [column for column in self.list_display if mixed or column != "status"]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        finding: Finding = kwargs["obj"]
+        who_and_where = (str(part) for part in (finding.employee, finding.group) if part is not None)
+        context["subtitle"] = ": ".join((finding.get_kind_display(), " in ".join(who_and_where)))
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description="Finding", ordering="kind")
     def what(self, finding: Finding) -> str:

@@ -19,7 +19,7 @@ from audits.latest import newest_results
 from audits.models import AuditRun, GroupResult
 from members.models import Employee, Group
 from members.platforms.types import Platform
-from members.ui import DASH, badge
+from members.ui import DASH, NBSP, badge
 
 NEWEST = "newest"
 RUNS_OFFERED = 20
@@ -100,7 +100,6 @@ class GroupResultAdmin(RecordAdmin):
         "completeness",
         "missing",
         "flag_badges",
-        "total_members",
         "run_link",
     )
     list_filter = (
@@ -117,21 +116,19 @@ class GroupResultAdmin(RecordAdmin):
     list_select_related = ("group", "category", "run")
     search_fields = ("name", "group__external_id")
     search_help_text = "Group name or id"
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "group_link",
-                    "run_link",
-                    ("platform", "category", "requires_full_team"),
-                    ("verdict_badge", "completeness"),
-                    "flag_badges",
-                    ("privacy", "history_visibility", "admin_status", "total_members"),
-                )
-            },
-        ),
-        ("People", {"fields": tuple(f"people_{name}" for name in PEOPLE)}),
+    facts = (
+        "group_link",
+        "run_link",
+        "platform",
+        "category",
+        "requires_full_team",
+        "verdict_badge",
+        "completeness",
+        "flag_badges",
+        "privacy",
+        "history_visibility",
+        "admin_status",
+        "total_members",
     )
     tab_field = "verdict"
     empty_hint = "Run an audit: it writes one line for every group."
@@ -146,6 +143,11 @@ class GroupResultAdmin(RecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GroupResult]:
         return super().get_queryset(request).select_related("group", "category", "run")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The facts, and those lists of people that have somebody in them."""
+        people = tuple(f"people_{field}" for field in PEOPLE if obj is None or getattr(obj, field))
+        return ((None, {"fields": self.facts}), ("People", {"fields": people}))
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         changelist = super().get_changelist_instance(request)
@@ -177,7 +179,7 @@ class GroupResultAdmin(RecordAdmin):
 
     @admin.display(description="Run", ordering="run")
     def run_link(self, result: GroupResult) -> SafeString:
-        return link(result.run)
+        return link(result.run, str(result.run).replace(" ", NBSP))
 
     @admin.display(description="Group")
     def group_link(self, result: GroupResult) -> SafeString:

@@ -29,7 +29,7 @@ from audits.run_page import load_run_page
 from audits.tasks import enqueue
 from members.charts import percent
 from members.platforms.types import Platform
-from members.ui import DASH, time_tag
+from members.ui import DASH, NBSP, time_tag
 
 
 class StartForm(forms.Form):
@@ -57,10 +57,9 @@ class AuditRunAdmin(RecordAdmin):
         "took",
         "groups",
         "coverage",
-        "opened",
-        "resolved",
-        "reopened",
-        "open_total",
+        "new_findings",
+        "resolved_findings",
+        "open_after",
         "by",
     )
     list_display_links = ("name",)
@@ -111,8 +110,8 @@ class AuditRunAdmin(RecordAdmin):
         """Ask what to look at, then put an audit in the queue."""
         if not _may_run(request):
             raise PermissionDenied
-        form = StartForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
+        form = StartForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
             run = services.request_audit(
                 platforms=[Platform(name) for name in form.cleaned_data["platforms"]],
                 deep=form.cleaned_data["deep"],
@@ -199,7 +198,8 @@ class AuditRunAdmin(RecordAdmin):
 
     @admin.display(description="Platforms")
     def platform_names(self, run: AuditRun) -> str:
-        return ", ".join(Platform(name).label for name in run.platforms) + (" (deep)" if run.deep else "")
+        names = [Platform(name).label for name in run.platforms] + (["deep"] if run.deep else [])
+        return f",{NBSP}".join(names)
 
     @admin.display(description="Started", ordering="started_at")
     def started(self, run: AuditRun) -> SafeString:
@@ -217,9 +217,17 @@ class AuditRunAdmin(RecordAdmin):
     def coverage(self, run: AuditRun) -> str:
         return percent(run.summary["coverage"], 1) if totals(run)["groups"] else DASH
 
+    @admin.display(description="New")
+    def new_findings(self, run: AuditRun) -> str:
+        return f"{run.opened + run.reopened:,}" if run.summary else DASH
+
+    @admin.display(description="Resolved", ordering="resolved")
+    def resolved_findings(self, run: AuditRun) -> str:
+        return f"{run.resolved:,}" if run.summary else DASH
+
     @admin.display(description="Open after it", ordering="open_findings")
-    def open_total(self, run: AuditRun) -> int | str:
-        return run.open_findings if run.summary else DASH
+    def open_after(self, run: AuditRun) -> str:
+        return f"{run.open_findings:,}" if run.summary else DASH
 
     @admin.display(description="Started by")
     def by(self, run: AuditRun) -> str:

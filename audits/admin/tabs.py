@@ -18,10 +18,13 @@ class Tab:
     url: str
     count: int
     selected: bool
+    everything: bool = False
 
 
 def tabs(changelist: ChangeList, request: HttpRequest, name: str) -> tuple[Tab, ...]:
-    """One tab for each value that occurs, and "All"; `name` must be one of the list's filters.
+    """One tab for each value of the field `name` that occurs, and "All", first where that is the default.
+
+    The list must have a filter for the field.
 
     Counted under all the other filters that are set, so that a tab holds what its number says.
     """
@@ -45,5 +48,6 @@ def tabs(changelist: ChangeList, request: HttpRequest, name: str) -> tuple[Tab, 
         changelist.get_query_string({parameter: everything}),
         sum(counts.values()),
         everything == chosen,
+        everything=True,
     )
-    return (*tabs, whole)
+    return (*tabs, whole) if everything == ALL else (whole, *tabs)

@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
                     "account_trouble",
                     models.BooleanField(
                         default=False,
-                        help_text="Failed because an account is not configured or cannot go on.",
+                        help_text="No platform came through, and an account is not configured or cannot go on.",
                     ),
                 ),
                 ("api_calls", models.JSONField(blank=True, default=dict)),

@@ -1,0 +1,355 @@
+"""The lists and pages of runs, results and findings: who sees what, what is shown first, where links lead."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from io import BytesIO
+from urllib.parse import urljoin
+
+import openpyxl
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from audits.models import AuditRun, Finding, GroupResult, RunState, Trigger
+from audits.reports import store_reports
+from members.models import Employee, Group
+from tests.audit_rows import ADA, BOB, on_telegram, slack_run, stored
+from tests.worlds import NOW, TELEGRAM, judge, policy, seen, supergroup
+
+pytestmark = pytest.mark.django_db
+
+RUNS = reverse("admin:audits_auditrun_changelist")
+RESULTS = reverse("admin:audits_groupresult_changelist")
+FINDINGS = reverse("admin:audits_finding_changelist")
+
+
+@pytest.fixture
+def viewer(client: Client) -> Client:
+    """Somebody who may look at everything and change nothing."""
+    user = User.objects.create_user("vera", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(user)
+    return client
+
+
+def telegram_run(*names: str) -> AuditRun:
+    """A run over Telegram groups of these names; Ada and Bob are in all of them."""
+    chats = [supergroup(str(number), name) for number, name in enumerate(names, start=1)]
+    ids = [chat.id for chat in chats]
+    sight = seen(chats, on_telegram("ada", *ids), on_telegram("bob", *ids), platform=TELEGRAM)
+    return stored(judge(policy(ADA, BOB), sight))
+
+
+def read(client: Client, url: str) -> str:
+    response = client.get(url)
+    assert response.status_code == 200, (url, response.status_code, response.get("Location"))
+    return response.content.decode()
+
+
+def rows(client: Client, url: str) -> list[object]:
+    """The rows of a list, as the page shows them."""
+    response = client.get(url)
+    assert response.status_code == 200, (url, response.get("Location"))
+    return list(response.context["cl"].result_list)
+
+
+def links(client: Client, url: str) -> Iterator[str]:
+    for address in dict.fromkeys(re.findall(r'href="([^"#]+)', read(client, url))):
+        target = urljoin(url, html.unescape(address))
+        if target.startswith("/admin/"):
+            yield target
+
+
+def tabs(client: Client, url: str) -> dict[str, int]:
+    return {tab.title: tab.count for tab in client.get(url).context["cl"].tabs}
+
+
+class TestWhoMayLook:
+    PAGES = (RUNS, RESULTS, FINDINGS)
+
+    @pytest.mark.parametrize("url", PAGES)
+    def test_strangers_are_asked_to_sign_in(self, client: Client, url: str) -> None:
+        response = client.get(url)
+        assert response.status_code == 302
+        assert response["Location"].startswith("/admin/login/")
+
+    @pytest.mark.parametrize("url", PAGES)
+    def test_staff_without_the_right_are_refused(self, client: Client, url: str) -> None:
+        client.force_login(User.objects.create_user("noah", is_staff=True))
+        assert client.get(url).status_code == 403
+
+    @pytest.mark.parametrize("url", PAGES)
+    def test_an_auditor_sees_the_lists(self, viewer: Client, url: str) -> None:
+        slack_run("acme-bitsafe")
+        assert len(rows(viewer, url)) >= 1
+
+    @pytest.mark.parametrize("model", ["auditrun", "groupresult", "finding"])
+    def test_evidence_is_never_edited_not_even_by_an_owner(self, admin_client: Client, model: str) -> None:
+        slack_run("acme-bitsafe")
+        row = {"auditrun": AuditRun, "groupresult": GroupResult, "finding": Finding}[model].objects.get()
+        change = reverse(f"admin:audits_{model}_change", args=[row.pk])
+        assert admin_client.post(change, {}).status_code == 403
+        assert admin_client.post(reverse(f"admin:audits_{model}_delete", args=[row.pk])).status_code == 403
+        assert admin_client.get(reverse(f"admin:audits_{model}_add")).status_code == 403
+        assert 'name="_save"' not in read(admin_client, change)
+
+
+class TestLinks:
+    def test_every_link_from_a_run_on_leads_somewhere(self, viewer: Client) -> None:
+        """Run → results → findings → group → employee, and every filter, tab and file on the way."""
+        slack_run("acme-bitsafe", "globex-ibtc-bitsafe", bob_in=1)
+        run = slack_run("acme-bitsafe", "initech-bitsafe", "hooli-bitsafe")
+        store_reports(run_id=run.pk)
+        pages = [
+            reverse("admin:audits_auditrun_change", args=[run.pk]),
+            RUNS,
+            RESULTS,
+            FINDINGS,
+            reverse("admin:audits_groupresult_change", args=[run.results.latest("pk").pk]),
+            reverse(
+                "admin:audits_finding_change", args=[Finding.objects.filter(state="open").latest("pk").pk]
+            ),
+            reverse("admin:members_group_change", args=[Group.objects.get(external_id="C0").pk]),
+            reverse("admin:members_employee_change", args=[Employee.objects.get(key="bob").pk]),
+        ]
+        found = {link for url in pages for link in links(viewer, url)}
+        assert {*pages} <= found, "the pages lead to one another"
+        for link in found:
+            response = viewer.get(link)
+            assert response.status_code == 200, (link, response.status_code, response.get("Location"))
+            assert response.getvalue()
+
+    def test_a_group_leads_to_its_findings_and_results(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe", "globex-bitsafe")
+        slack_run("acme-bitsafe", "globex-bitsafe")
+        group = Group.objects.get(external_id="C0")
+        to_findings, to_results = (
+            link
+            for link in links(viewer, reverse("admin:members_group_change", args=[group.pk]))
+            if "group__id__exact" in link
+        )
+        assert [finding.group for finding in rows(viewer, to_findings)] == [group]  # type: ignore[attr-defined]
+        assert {result.run_id for result in rows(viewer, to_results)} == {  # type: ignore[attr-defined]
+            run.pk for run in AuditRun.objects.all()
+        }
+
+    def test_an_employee_leads_to_what_is_open_about_them(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe", "globex-bitsafe", bob_in=1)
+        bob = Employee.objects.get(key="bob")
+        change = reverse("admin:members_employee_change", args=[bob.pk])
+        (link,) = (link for link in links(viewer, change) if "employee__id__exact" in link)
+        assert [finding.employee for finding in rows(viewer, link)] == [bob]  # type: ignore[attr-defined]
+
+    def test_no_links_for_those_who_may_not_follow_them(self, client: Client) -> None:
+        slack_run("acme-bitsafe")
+        user = User.objects.create_user("gus", is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename__in=["view_group", "view_employee"]))
+        client.force_login(user)
+        for name, row in (("group", Group.objects.get()), ("employee", Employee.objects.get(key="bob"))):
+            assert "/admin/audits/" not in read(
+                client, reverse(f"admin:members_{name}_change", args=[row.pk])
+            )
+
+
+class TestFindingsList:
+    def test_what_is_open_comes_first(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe", "globex-bitsafe")
+        slack_run("acme-bitsafe", "globex-bitsafe", bob_in=1)
+        assert [finding.state for finding in rows(viewer, FINDINGS)] == ["open"]  # type: ignore[attr-defined]
+        assert tabs(viewer, FINDINGS) == {"Open": 1, "Resolved": 1, "All": 2}
+
+    def test_everything_is_one_click_away(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe", "globex-bitsafe")
+        slack_run("acme-bitsafe", "globex-bitsafe", bob_in=1)
+        everything = next(tab for tab in viewer.get(FINDINGS).context["cl"].tabs if tab.title == "All")
+        assert len(rows(viewer, FINDINGS + everything.url)) == 2
+
+    def test_people_who_merely_may_be_there_do_not_bury_those_who_must(self, viewer: Client) -> None:
+        run = slack_run("acme-bitsafe")
+        Finding.objects.create(
+            platform="slack",
+            kind="missing_optional",
+            state="open",
+            first_seen_run=run,
+            last_seen_run=run,
+            first_seen_at=NOW + timedelta(days=1),
+            last_seen_at=NOW,
+        )
+        kinds = [finding.kind for finding in rows(viewer, FINDINGS)]  # type: ignore[attr-defined]
+        assert kinds == ["missing_required", "missing_optional"]
+
+    def test_nothing_open_is_good_news_not_an_empty_record(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe")
+        slack_run("acme-bitsafe", bob_in=1)
+        shown = read(viewer, FINDINGS)
+        assert "Nothing here is open" in shown
+        assert "Show all 1" in shown
+
+    def test_an_empty_record_says_what_to_do(self, viewer: Client) -> None:
+        assert "Run an audit" in read(viewer, FINDINGS)
+
+    def test_a_run_leads_to_what_it_changed_whatever_became_of_it_since(self, viewer: Client) -> None:
+        first = slack_run("acme-bitsafe", "globex-bitsafe")
+        second = slack_run("acme-bitsafe", "globex-bitsafe", bob_in=2)
+        query = {"changed_by": f"{first.pk}-opened", "state__exact": "all"}
+        assert len(viewer.get(FINDINGS, query).context["cl"].result_list) == 2
+        query["changed_by"] = f"{second.pk}-opened"
+        assert len(viewer.get(FINDINGS, query).context["cl"].result_list) == 0
+
+    def test_search_by_group_and_by_person(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe", "globex-bitsafe")
+        assert len(rows(viewer, f"{FINDINGS}?q=globex")) == 1
+        assert len(rows(viewer, f"{FINDINGS}?q=bob+example")) == 2
+
+    def test_the_life_of_a_finding_run_by_run(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe")
+        slack_run("acme-bitsafe", bob_in=1)
+        slack_run("acme-bitsafe")
+        shown = read(viewer, reverse("admin:audits_finding_change", args=[Finding.objects.get().pk]))
+        assert "Missing required: Bob Example in acme-bitsafe" in shown
+        reopened, resolved, opened = (
+            shown.index(f"{word}</span>") for word in ("Reopened", "Resolved", "Opened")
+        )
+        assert reopened < resolved < opened
+
+    def test_the_list_as_a_table_with_the_filters_that_are_set(self, viewer: Client) -> None:
+        slack_run("=acme-bitsafe", "globex-bitsafe")
+        slack_run("=acme-bitsafe", "globex-bitsafe", bob_in=0)
+        fields = {f"findingresource_{name}": "on" for name in ("group_name", "employee_name", "state")}
+        export = reverse("admin:audits_finding_export") + "?q=acme"
+        response = viewer.post(export, {"format": "1", "resource": "0", **fields})
+        assert response.status_code == 200, response.content.decode()[:500]
+        sheet = openpyxl.load_workbook(BytesIO(response.content)).active
+        assert list(sheet.values) == [  # type: ignore[union-attr]
+            ("group_name", "employee_name", "state"),
+            ("'=acme-bitsafe", "Bob Example", "open"),
+        ]
+
+
+class TestResultsList:
+    def test_the_newest_word_on_each_platform(self, viewer: Client) -> None:
+        slack_run("old-bitsafe", "older-bitsafe")
+        telegram_run("Acme <> BitSafe")
+        newest = slack_run("acme-bitsafe")
+        names = {result.name for result in rows(viewer, RESULTS)}  # type: ignore[attr-defined]
+        assert names == {"Acme <> BitSafe", "acme-bitsafe"}
+        assert {r.name for r in rows(viewer, f"{RESULTS}?run={newest.pk}")} == {"acme-bitsafe"}  # type: ignore[attr-defined]
+
+    def test_a_run_that_reached_one_platform_leaves_the_other_to_the_run_before(self, viewer: Client) -> None:
+        both = stored(
+            judge(
+                policy(ADA),
+                seen([], platform=TELEGRAM),
+                seen([supergroup("1")], on_telegram("ada", "1"), platform=TELEGRAM),
+            )
+        )
+        slack_run("acme-bitsafe")
+        assert {result.run_id for result in rows(viewer, RESULTS)} == {both.pk, both.pk + 1}  # type: ignore[attr-defined]
+
+    def test_all_runs(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe")
+        slack_run("acme-bitsafe")
+        assert len(rows(viewer, f"{RESULTS}?run=all")) == 2
+
+    def test_the_verdicts_are_tabs(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe", "globex-bitsafe", "company-bitsafe", bob_in=1)
+        assert tabs(viewer, RESULTS) == {"All": 3, "Complete": 1, "Incomplete": 1, "Exempt": 1}
+        assert tabs(viewer, f"{RESULTS}?verdict__exact=exempt&q=acme") == {
+            "All": 1,
+            "Complete": 1,
+            "Exempt": 0,
+        }
+
+    def test_missing_people_have_names_and_the_page_links_them(self, viewer: Client) -> None:
+        run = slack_run("acme-bitsafe")
+        assert "Bob Example" in read(viewer, RESULTS)
+        Employee.objects.get(key="ada").delete()
+        shown = read(viewer, reverse("admin:audits_groupresult_change", args=[run.results.get().pk]))
+        bob = reverse("admin:members_employee_change", args=[Employee.objects.get(key="bob").pk])
+        assert f'<a href="{bob}">Bob Example</a>' in shown
+        assert ">ada<" in shown, "who is gone is known by key"
+
+
+class TestRunsList:
+    def test_the_newest_run_first_with_its_outcome(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe")
+        run = slack_run("acme-bitsafe", "globex-bitsafe", bob_in=1)
+        (first, _) = rows(viewer, RUNS)
+        assert first == run
+        shown = read(viewer, RUNS)
+        assert ("42\N{NO-BREAK SPACE}s" in shown, "Command" in shown) == (True, True)
+
+    def test_runs_that_recorded_nothing_show_no_numbers(self, viewer: Client) -> None:
+        AuditRun.objects.create(state=RunState.CANCELLED, platforms=["slack"], trigger=Trigger.SCHEDULE)
+        assert 'class="field-coverage">–' in read(viewer, RUNS)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "run=abc",
+        "run=99999999999999999999",
+        "group__id__exact=x",
+        "verdict__exact=x",
+        "state__exact=x",
+        "changed_by=x",
+        "changed_by=-opened",
+        "employee__id__exact=²",
+    ],
+)
+@pytest.mark.parametrize("url", [RESULTS, FINDINGS])
+def test_a_wrong_address_is_no_crash(viewer: Client, url: str, query: str) -> None:
+    slack_run("acme-bitsafe")
+    assert viewer.get(f"{url}?{query}", follow=True).status_code == 200
+
+
+@pytest.mark.parametrize("pk", ["0", "x", "99999999999999999999"])
+@pytest.mark.parametrize("model", ["auditrun", "groupresult", "finding"])
+def test_a_row_that_is_not_there_is_no_crash(viewer: Client, model: str, pk: str) -> None:
+    response = viewer.get(f"/admin/audits/{model}/{pk}/change/", follow=True)
+    assert response.status_code in (200, 404)
+
+
+class TestQueries:
+    """A page asks the database as often for thirty rows as for three."""
+
+    def count(self, client: Client, url: str) -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            read(client, url)
+        return len(queries)
+
+    @pytest.mark.parametrize(
+        "url", [RUNS, RESULTS, f"{RESULTS}?run=all", FINDINGS, f"{FINDINGS}?state__exact=all&_facets=True"]
+    )
+    def test_lists(self, viewer: Client, url: str) -> None:
+        for number in range(3):
+            slack_run(f"{number}-bitsafe")
+        read(viewer, url)  # fills what Django caches per process
+        few = self.count(viewer, url)
+        for number in range(10):
+            slack_run(*(f"{number}-{index}-bitsafe" for index in range(3)))
+        assert self.count(viewer, url) == few
+
+    def test_pages(self, viewer: Client) -> None:
+        def counts(channels: int) -> list[int]:
+            slack_run(*(f"{number}-bitsafe" for number in range(channels)), bob_in=channels)
+            run = slack_run(*(f"{number}-bitsafe" for number in range(channels)))
+            pages = (
+                reverse("admin:audits_auditrun_change", args=[run.pk]),
+                reverse("admin:audits_groupresult_change", args=[run.results.latest("pk").pk]),
+                reverse("admin:audits_finding_change", args=[Finding.objects.latest("pk").pk]),
+                reverse("admin:members_group_change", args=[Group.objects.latest("pk").pk]),
+            )
+            return [self.count(viewer, url) for url in pages]
+
+        counts(1)
+        assert counts(3) == counts(30)
