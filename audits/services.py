@@ -278,10 +278,12 @@ def _message(observation: Observation) -> str:
     """What kept the run from being whole, one line each."""
     lines = []
     for seen in observation.platforms:
+        label = seen.platform.label
         if seen.trouble is not None:
-            lines.append(f"{seen.platform.label}: {seen.trouble.message}")
+            message = seen.trouble.message
+            lines.append(message if label in message else f"{label}: {message}")
         reasons = sorted({person.unread for person in seen.people.values() if person.unread})
-        lines += [f"{seen.platform.label}: memberships not read: {reason}" for reason in reasons]
+        lines += [f"{label}: memberships not read: {reason}" for reason in reasons]
     return "\n".join(dict.fromkeys(lines))
 
 

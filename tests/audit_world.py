@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -116,6 +116,7 @@ class Office:
 
 
 def audit(*arguments: str) -> Outcome:
+    """`manage.py audit --json FILE …`, in this process; call it through `Office.audit`."""
     out, err = StringIO(), StringIO()
     code, error = 0, ""
     with TemporaryDirectory() as folder:
@@ -144,12 +145,25 @@ def changes(outcome: Outcome) -> list[tuple[str, str, str, str, str]]:
     )
 
 
-def rows_of_truth(groups: Iterable[GroupTruth]) -> dict[str, dict[str, Any]]:
-    """What `audit --json` has to say of the groups, by id."""
-    return {group.id: group.as_json() for group in groups}
+def channel_without_bo(office: Office) -> SlackChannel:
+    """A customer's private channel where Bo is missing, and nobody else, and nothing else is wrong."""
+    channel = office.channel(
+        lambda truth, channel: truth.category == "customer" and channel.is_private and not truth.excluded
+    )
+    truth = office.company.truth_now().groups["slack", channel.id]
+    everybody = truth.required_missing | truth.optional_missing
+    channel.members |= dict.fromkeys(office.slack_id(key) for key in everybody)
+    channel.members.pop(office.slack_id("bo"))
+    channel.name = "acme-bitsafe"
+    return channel
+
+
+def missing_bo(channel: SlackChannel) -> FindingId:
+    return "slack", channel.id, "missing_required", "bo"
 
 
 def sorted_lists(row: dict[str, Any]) -> dict[str, Any]:
+    """A group of the document, fit to be compared: its lists are in no order that matters."""
     return {name: sorted(value) if isinstance(value, list) else value for name, value in row.items()}
 
 

@@ -11,15 +11,16 @@ from urllib.parse import urljoin
 
 import openpyxl
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from audits.models import AuditRun, Finding, GroupResult, RunState, Trigger
+from audits.models import AuditRun, Finding, RunState, Trigger
 from audits.reports import store_reports
-from members.models import Employee, Group
+from members.models import Employee, Exclusion, Group
 from tests.audit_rows import ADA, BOB, on_telegram, slack_run, stored
 from tests.worlds import NOW, TELEGRAM, judge, policy, seen, supergroup
 
@@ -93,7 +94,7 @@ class TestWhoMayLook:
     @pytest.mark.parametrize("model", ["auditrun", "groupresult", "finding"])
     def test_evidence_is_never_edited_not_even_by_an_owner(self, admin_client: Client, model: str) -> None:
         slack_run("acme-bitsafe")
-        row = {"auditrun": AuditRun, "groupresult": GroupResult, "finding": Finding}[model].objects.get()
+        row = apps.get_model("audits", model)._default_manager.get()
         change = reverse(f"admin:audits_{model}_change", args=[row.pk])
         assert admin_client.post(change, {}).status_code == 403
         assert admin_client.post(reverse(f"admin:audits_{model}_delete", args=[row.pk])).status_code == 403
@@ -218,6 +219,24 @@ class TestFindingsList:
             shown.index(f"{word}</span>") for word in ("Reopened", "Resolved", "Opened")
         )
         assert reopened < resolved < opened
+
+    def test_a_problem_can_be_accepted_from_its_page(self, admin_client: Client) -> None:
+        slack_run("acme-bitsafe")
+        finding = Finding.objects.get()
+        change = reverse("admin:audits_finding_change", args=[finding.pk])
+        (accept,) = (link for link in links(admin_client, change) if "exclusion/add" in link)
+        form = admin_client.get(accept).context["adminform"].form
+        assert form.initial == {
+            "platform": "slack",
+            "group_external_id": "C0",
+            "employee": str(finding.employee_id),
+            "kind": "missing_required",
+        }
+        Exclusion.objects.create(
+            platform="slack", group_external_id="C0", employee=finding.employee, reason="They asked."
+        )
+        Finding.objects.update(state="excluded")
+        assert ">They asked.</a>" in read(admin_client, change)
 
     def test_the_list_as_a_table_with_the_filters_that_are_set(self, viewer: Client) -> None:
         slack_run("=acme-bitsafe", "globex-bitsafe")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -233,9 +234,13 @@ class TestWorkbook:
             assert sheet.auto_filter.ref == sheet.dimensions
             assert all(10 <= column.width <= 90 for column in sheet.column_dimensions.values())
 
-    def test_gaps_come_first_within_a_category(self, run: AuditRun, tmp_path: Path) -> None:
+    def test_by_platform_and_category_gaps_first(self, run: AuditRun, tmp_path: Path) -> None:
         rows = records(workbook(run, tmp_path)["Audit Results"])
-        assert [row["Category"] for row in rows] == 5 * ["BD Customer"] + ["Internal"]
+        assert [(row["Platform"], row["Category"]) for row in rows] == [
+            *3 * [("Slack", "BD Customer")],
+            ("Slack", "Internal"),
+            *2 * [("Telegram", "BD Customer")],
+        ]
         assert rows[0]["Group Name"] == "globex-ibtc-bitsafe"
 
     @pytest.mark.parametrize(
@@ -408,8 +413,8 @@ class TestStoredReports:
         store_reports(run_id=run.pk)
         reports = RunReport.objects.filter(run=run)
         assert [report.format for report in reports] == ["xlsx", "csv", "json"]
-        name = f"customer_group_audit_20260504_115918_run{run.pk}.xlsx"
-        assert reports[0].file.name.endswith(name)
+        name = f"customer_group_audit_20260504_115918_run{run.pk}"
+        assert re.fullmatch(rf"audits/\d{{4}}/\d\d/{name}\w*\.xlsx", str(reports[0].file))
 
     def test_writing_them_again_leaves_no_old_file_behind(self, run: AuditRun) -> None:
         store_reports(run_id=run.pk)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import openpyxl
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import strip_tags
@@ -313,7 +314,7 @@ class TestDownloads:
         run = slack_run("acme-bitsafe")
         store_reports(run_id=run.pk)
         lost = RunReport.objects.get(format="json")
-        lost.file.storage.delete(lost.file.name)
+        default_storage.delete(str(lost.file))
         assert runner.get(address(run, "report", "json")).status_code == 404
         assert "Write the files again" in words(runner, run)
         response = runner.post(address(run, "reports"), follow=True)

@@ -11,6 +11,8 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from members.models import Group
+
 ALL = "all"
 
 
@@ -39,6 +41,12 @@ class LinkedFilter(admin.SimpleListFilter):
         if self.value() is None:
             return queryset
         return queryset.filter(**{str(self.parameter_name): self.value()})
+
+
+class GroupFilter(LinkedFilter):
+    title = "group"
+    parameter_name = "group__id__exact"
+    model = Group
 
 
 def number(text: str | None) -> int:

@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from import_export import resources
 
 from audits.admin.base import RecordAdmin, link
-from audits.admin.filters import ALL, DefaultFilter, LinkedFilter, number
+from audits.admin.filters import ALL, DefaultFilter, GroupFilter, LinkedFilter, number
 from audits.display import CHANGE_TONES, STATE_TONES, optional_last, words
 from audits.lifecycle import Change, State
 from audits.models import Finding, FindingChange
 from members.admin.base import TableExportMixin
-from members.models import Employee, Group
+from members.models import Employee, Exclusion
 from members.tables import Moment, WholeNumber, shown
-from members.ui import badge, time_tag
+from members.ui import DASH, badge, time_tag
 
 if TYPE_CHECKING:
     ChangeInlineBase = admin.TabularInline[FindingChange, Finding]
@@ -37,12 +38,6 @@ class StateFilter(DefaultFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Finding]) -> QuerySet[Finding]:
         return queryset if self.value() == ALL else queryset.filter(state=self.value())
-
-
-class GroupFilter(LinkedFilter):
-    title = "group"
-    parameter_name = "group__id__exact"
-    model = Group
 
 
 class EmployeeFilter(LinkedFilter):
@@ -166,25 +161,29 @@ class FindingAdmin(TableExportMixin, RecordAdmin):
     ordering = (optional_last(), "-first_seen_at", "-id")
     tab_field = "state"
     inlines: ClassVar = [FindingChangeInline]
-    fields = (
-        "status",
-        "detail",
-        "platform",
-        "group_link",
-        "employee_link",
-        "first_seen",
-        "first_run",
-        "last_seen",
-        "last_run",
-        "resolved",
-        "end_reason",
-        "times_reopened",
-    )
     empty_hint = "Run an audit: it writes down everything that is wrong."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Finding]:
         related = ("group", "employee", "first_seen_run", "last_seen_run")
         return super().get_queryset(request).select_related(*related)
+
+    def get_fields(self, request: HttpRequest, obj: Finding | None = None) -> tuple[str, ...]:
+        """What this finding has something to say about."""
+        ended = ("resolved", "end_reason") if obj and obj.state == State.RESOLVED else ()
+        excluded = ("excluded_because",) if obj and obj.state == State.EXCLUDED else ()
+        reopened = ("times_reopened",) if obj and obj.times_reopened else ()
+        seen = ("first_seen", "first_run", "last_seen", "last_run")
+        return (
+            "status",
+            *excluded,
+            "detail",
+            "platform",
+            "group_link",
+            "employee_link",
+            *seen,
+            *ended,
+            *reopened,
+        )
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """The state only where the rows differ in it."""
@@ -214,6 +213,16 @@ class FindingAdmin(TableExportMixin, RecordAdmin):
     @admin.display(description="State", ordering="state")
     def status(self, finding: Finding) -> SafeString:
         return badge(finding.get_state_display(), STATE_TONES[finding.state], hint=finding.end_reason)
+
+    @admin.display(description="Excluded because")
+    def excluded_because(self, finding: Finding) -> SafeString | str:
+        granted = Exclusion.objects.filter(
+            Q(employee=finding.employee_id) | Q(employee=None),
+            Q(kind=finding.kind) | Q(kind=""),
+            platform=finding.platform,
+            group_external_id=finding.group_external_id,
+        )
+        return format_html_join("; ", "{}", ((link(row, row.reason),) for row in granted)) or DASH
 
     @admin.display(description="First seen", ordering="first_seen_at")
     def first_seen(self, finding: Finding) -> SafeString:

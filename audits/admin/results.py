@@ -13,11 +13,11 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from audits.admin.base import RecordAdmin, link
-from audits.admin.filters import ALL, DefaultFilter, LinkedFilter, number
+from audits.admin.filters import ALL, DefaultFilter, GroupFilter, number
 from audits.display import VERDICT_TONES, words
 from audits.latest import newest_results
 from audits.models import AuditRun, GroupResult
-from members.models import Employee, Group
+from members.models import Employee
 from members.platforms.types import Platform
 from members.ui import DASH, NBSP, badge
 
@@ -49,12 +49,6 @@ class RunFilter(DefaultFilter):
         if self.value() == ALL:
             return queryset
         return queryset.filter(newest_results() if self.value() == NEWEST else Q(run_id=number(self.value())))
-
-
-class GroupFilter(LinkedFilter):
-    title = "group"
-    parameter_name = "group__id__exact"
-    model = Group
 
 
 PEOPLE = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
@@ -82,7 +82,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         write(partial)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise CommandError(
             f"Cannot write {path}: {error.strerror}.", returncode=ExitCode.UNEXPECTED
         ) from error

@@ -23,6 +23,11 @@ _EXIT = {
     RunState.CANCELLED: ExitCode.PARTLY_DONE,
     RunState.FAILED: ExitCode.UNEXPECTED,
 }
+_ENDED = {
+    RunState.PARTIAL: "is partial",
+    RunState.CANCELLED: "was cancelled",
+    RunState.FAILED: "failed",
+}
 
 
 class Command(PlainCommand):
@@ -50,7 +55,7 @@ class Command(PlainCommand):
         code = _EXIT[RunState(run.state)]
         if run.account_trouble:
             code = ExitCode.NOT_CONFIGURED
-        if code is not ExitCode.DONE:
+        if run.state != RunState.COMPLETE:
             raise CommandError(self._verdict(run), returncode=code)
 
     def _execute(self, platforms: list[Platform], *, deep: bool) -> AuditRun:
@@ -83,4 +88,4 @@ class Command(PlainCommand):
 
     def _verdict(self, run: AuditRun) -> str:
         reason = run.message.splitlines()[0] if run.message else "see above"
-        return f"Audit {run.pk} is {run.get_state_display().lower()}: {reason}"
+        return f"Audit {run.pk} {_ENDED[RunState(run.state)]}: {reason}"

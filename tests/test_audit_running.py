@@ -1,0 +1,236 @@
+"""Audits as jobs: run by a worker, watched, cancelled, woken in turn, and taken up again after a death."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.utils import timezone
+
+from audits import services
+from audits.models import AuditRun, Finding, GroupResult, RunState, Trigger
+from audits.tasks import enqueue, wake_audits
+from groupadmin.celery import app
+from groupadmin.embedded import Engine
+from groupadmin.sandbox.company import build_company
+from groupadmin.sandbox.runner import Sandbox
+from groupadmin.sandbox.slack.faults import Delay
+from members.models import Group
+from members.platforms.types import Platform
+from tests.audit_world import TINY, Office
+from tests.processes import environment, eventually, running, test_database_url
+
+AUDIT = [sys.executable, "manage.py", "audit", "--platform=slack"]
+SLACK = (Platform.SLACK,)
+
+
+@pytest.fixture
+def office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
+    """In a database that other threads and processes see. Ask for it before `worker`."""
+    return Office(start_sandbox(build_company(TINY)))
+
+
+def request(*platforms: Platform, **fields: object) -> AuditRun:
+    run = services.request_audit(platforms=platforms or SLACK, trigger=Trigger.PERSON)
+    AuditRun.objects.filter(pk=run.pk).update(**fields)
+    run.refresh_from_db()
+    return run
+
+
+def finished(run: AuditRun) -> AuditRun:
+    """The run as soon as it has ended."""
+
+    def ended() -> bool:
+        run.refresh_from_db()
+        return run.finished
+
+    eventually(ended)
+    return run
+
+
+def linger(office: Office, seconds: float) -> None:
+    """From now on Slack takes its time to tell who is in which channel."""
+    office.slack.script.add("users.conversations", Delay(seconds), times=None)
+
+
+class TestOnAWorker:
+    def test_runs_to_its_end(self, office: Office, worker: None) -> None:
+        run = request(*Platform)
+
+        enqueue(run.pk)
+
+        assert (finished(run).state, run.message, run.attempts) == ("complete", "", 1)
+        assert run.results.count() == TINY.slack_in_scope + TINY.telegram_shared
+        eventually(lambda: run.reports.count() == 3)
+
+    def test_shows_how_far_it_is(self, office: Office, worker: None) -> None:
+        linger(office, 1.5)
+        run = request()
+        seen: set[tuple[str, int]] = set()
+
+        def watched() -> bool:
+            run.refresh_from_db()
+            seen.add((run.progress_label, run.progress_percent))
+            return run.finished
+
+        enqueue(run.pk)
+        eventually(watched)
+
+        assert [label for label, percent in seen if "reading memberships" in label and 0 < percent < 100]
+        assert (run.state, run.progress_percent) == ("complete", 100)
+
+    def test_is_cancelled_while_it_runs_and_records_nothing(self, office: Office, worker: None) -> None:
+        linger(office, 30)
+        run = request()
+        enqueue(run.pk)
+        eventually(lambda: "users.conversations" in office.slack.calls.counts())
+
+        assert services.cancel_audit(run_id=run.pk)
+
+        assert eventually(lambda: finished(run), seconds=15)
+        assert (run.state, run.message) == ("cancelled", "Cancelled; nothing was recorded.")
+        assert not (Group.objects.exists() or Finding.objects.exists() or GroupResult.objects.exists())
+
+    def test_one_waits_for_the_other(self, office: Office, worker: None) -> None:
+        linger(office, 0.5)
+        runs = [request(), request()]
+
+        for run in runs:
+            enqueue(run.pk)
+
+        assert {finished(run).state for run in runs} == {"complete"}
+        first, second = AuditRun.objects.order_by("started_at")
+        assert first.finished_at is not None and second.started_at is not None
+        assert first.finished_at <= second.started_at
+
+    def test_takes_up_what_a_killed_process_left_behind(
+        self, office: Office, worker: None, tmp_path: Path
+    ) -> None:
+        linger(office, 30)
+        env = environment(DATABASE_URL=test_database_url(), VAR_DIR=str(tmp_path), **office.environment)
+        with running(AUDIT, env=env, log=tmp_path / "log") as process:
+            eventually(lambda: "users.conversations" in office.slack.calls.counts())
+            process.kill()
+            process.wait(30)
+        office.slack.script.clear()
+        run = AuditRun.objects.get()
+        assert run.state == "running"
+
+        wake_audits.delay()
+
+        assert (finished(run).state, run.attempts) == ("complete", 2)
+        assert run.results.count() == TINY.slack_in_scope
+        assert AuditRun.objects.count() == 1
+
+    @pytest.mark.skipif(
+        not django_settings.EMBEDDED, reason="about the worker inside the web server's process"
+    )
+    def test_is_handed_back_when_the_worker_stops_and_goes_on_with_the_next(self, office: Office) -> None:
+        linger(office, 30)
+        run = request()
+        with Engine(app, beat=False) as engine:
+            enqueue(run.pk)
+            eventually(lambda: "users.conversations" in office.slack.calls.counts())
+        run.refresh_from_db()
+        assert not engine.left_working
+        assert (run.state, run.owner, run.attempts) == ("queued", "", 0)
+        office.slack.script.clear()
+
+        with Engine(app, beat=False):
+            wake_audits.delay()
+            assert (finished(run).state, run.attempts) == ("complete", 1)
+
+
+class TestCancelling:
+    def test_what_waits_ends_at_once(self, office: Office) -> None:
+        run = request()
+
+        assert services.cancel_audit(run_id=run.pk)
+
+        assert finished(run).state == "cancelled"
+        with pytest.raises(services.AuditBusy):
+            services.execute_audit(run.pk)
+
+    def test_what_has_ended_stays_as_it_is(self, office: Office) -> None:
+        run = services.execute_audit(request().pk)
+
+        assert not services.cancel_audit(run_id=run.pk)
+
+        run.refresh_from_db()
+        assert (run.state, run.cancel_requested) == ("complete", False)
+
+    def test_counts_until_the_last_moment(self, office: Office) -> None:
+        """The observation may be over before anybody looks whether it was cancelled."""
+        run = request(cancel_requested=True)
+
+        assert services.execute_audit(run.pk).state == "cancelled"
+        assert not Group.objects.exists()
+
+
+class TestTakingUp:
+    LONG_AGO = timezone.now() - timedelta(minutes=2)
+
+    def test_a_silent_run_is_an_orphan_wherever_it_ran(self, office: Office) -> None:
+        run = request(state="running", owner="another-machine:1:x", heartbeat_at=self.LONG_AGO, attempts=1)
+
+        assert services.recover_audits(now=timezone.now()) == [run.pk]
+
+        run.refresh_from_db()
+        assert (run.state, run.owner) == ("queued", "")
+
+    def test_a_run_whose_heart_beats_is_left_alone(self, office: Office) -> None:
+        run = request(state="running", owner="another-machine:1:x", heartbeat_at=timezone.now())
+
+        assert services.recover_audits(now=timezone.now()) == []
+
+        run.refresh_from_db()
+        assert run.state == "running"
+
+    def test_ends_after_the_third_death(self, office: Office) -> None:
+        run = request(state="running", owner="another-machine:1:x", heartbeat_at=self.LONG_AGO, attempts=3)
+
+        assert services.recover_audits(now=timezone.now()) == []
+
+        run.refresh_from_db()
+        assert (run.state, run.message) == ("failed", "Given up: the process died 3 times while it ran.")
+
+    def test_the_oldest_comes_first(self, office: Office) -> None:
+        runs = [request(), request()]
+        assert services.recover_audits(now=timezone.now()) == [run.pk for run in runs]
+
+
+class TestOneHolder:
+    def test_only_one_run_is_under_way(self, office: Office) -> None:
+        request(state="running", owner="another-machine:1:x", heartbeat_at=timezone.now())
+        run = request()
+
+        with pytest.raises(services.AuditBusy, match="Another audit is running"):
+            services.execute_audit(run.pk)
+
+        run.refresh_from_db()
+        assert (run.state, run.attempts) == ("queued", 0)
+
+    def test_who_was_taken_for_dead_records_nothing(self, office: Office) -> None:
+        linger(office, 1.2)
+        run = request()
+
+        def lose(_: object) -> None:
+            AuditRun.objects.filter(pk=run.pk).update(owner="another-machine:1:x")
+
+        assert services.execute_audit(run.pk, show=lose).owner == "another-machine:1:x"
+
+        run.refresh_from_db()
+        assert (run.state, run.results.count(), Finding.objects.count()) == ("running", 0, 0)
+
+    def test_a_worker_that_stops_gives_the_run_back(self, office: Office) -> None:
+        linger(office, 1.2)
+        run = request()
+
+        services.execute_audit(run.pk, stopping=lambda: True)
+
+        run.refresh_from_db()
+        assert (run.state, run.owner, run.attempts, run.results.count()) == (RunState.QUEUED, "", 0, 0)
