@@ -21,6 +21,7 @@ from members.policy import (
     Policy,
     category_of,
     concerns,
+    in_scope,
     level_of,
     needs_rename,
     rules_for,
@@ -209,6 +210,7 @@ class _PlatformEvaluation:
         for group_id, vanished in self.seen.vanished.items():
             if is_scoped(vanished, self.seen, self.policy, self.known):
                 yield self._hidden_row(group_id, vanished.name, "Vanished while the audit ran.")
+        anchors = {line.employee for line in self.policy.scope if line.employee}
         for group_id, before in self.known.items():
             if (
                 not before.in_scope
@@ -218,7 +220,11 @@ class _PlatformEvaluation:
                 or group_id in self.seen.superseded
             ):
                 continue
-            if self.seen.groups_complete:
+            if not in_scope(self.platform, before.name, anchors, self.policy.scope):
+                self.void_groups[self.platform, group_id] = "group out of scope"
+            elif self._accepted(group_id, FindingKind.NOT_VISIBLE):
+                continue  # left on purpose: neither a row nor a gap in what was seen
+            elif self.seen.groups_complete:
                 yield self._hidden_row(group_id, before.name, "Our account does not see it any more.")
             elif self.seen.learnt_something:
                 category = self._category(group_id, before.name)
@@ -260,6 +266,12 @@ class _PlatformEvaluation:
 
     def _problem(self, group_id: str, kind: FindingKind, text: str, *, subject: str = "") -> None:
         self.problems[FindingKey(self.platform, group_id, kind, subject)] = text
+
+    def _accepted(self, group_id: str, kind: FindingKind) -> bool:
+        return any(
+            exclusion.employee is None and exclusion.kind is kind
+            for exclusion in self._exclusions.get(group_id, [])
+        )
 
     def _excused(self, group_id: str, employee: str, kind: FindingKind, *, present: bool) -> bool:
         """Whether the person leaves both sides of the count: excused by name, or absent where absence is."""

@@ -127,7 +127,7 @@ def _record_groups(evaluation: Evaluation, at: datetime) -> dict[GroupKey, Group
         update_fields=_REFRESHED,
         batch_size=_BATCH,
     )
-    _hide_unseen(evaluation.observation.platforms, stored)
+    _hide_unseen(evaluation, stored)
     return stored | {(Platform(group.platform), group.external_id): group for group in fresh}
 
 
@@ -168,17 +168,24 @@ def _sighted(
     return group
 
 
-def _hide_unseen(platforms: Iterable[PlatformObservation], stored: Mapping[GroupKey, Group]) -> None:
-    """Mark the groups that a whole listing did not show; those that became supergroups leave the scope."""
-    for seen in platforms:
-        mine = [group for (platform, _), group in stored.items() if platform is seen.platform]
-        replaced = [group.pk for group in mine if group.external_id in seen.superseded]
-        Group.objects.filter(pk__in=replaced).update(visible=False, in_scope=False)
+def _hide_unseen(evaluation: Evaluation, stored: Mapping[GroupKey, Group]) -> None:
+    """Take the groups that left the audit out of scope, and mark those that a whole listing did not show."""
+    left = [group.pk for key, group in stored.items() if group.in_scope and key in evaluation.void_groups]
+    _update(left, in_scope=False)
+    for seen in evaluation.observation.platforms:
         if seen.groups_complete:
-            visible = seen.groups.keys() | seen.vanished.keys()
-            hidden = [group.pk for group in mine if group.visible and group.external_id not in visible]
-            for start in range(0, len(hidden), _BATCH):
-                Group.objects.filter(pk__in=hidden[start : start + _BATCH]).update(visible=False)
+            sighted = seen.groups.keys() | seen.vanished.keys()
+            hidden = [
+                group.pk
+                for (platform, group_id), group in stored.items()
+                if platform is seen.platform and group.visible and group_id not in sighted
+            ]
+            _update(hidden, visible=False)
+
+
+def _update(keys: list[int], **values: bool) -> None:
+    for start in range(0, len(keys), _BATCH):
+        Group.objects.filter(pk__in=keys[start : start + _BATCH]).update(**values)
 
 
 def _record_rows(run: AuditRun, rows: Iterable[GroupRow], groups: Mapping[GroupKey, Group]) -> None:

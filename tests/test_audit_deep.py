@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from groupadmin.sandbox.company import build_company
+from groupadmin.sandbox.company import Company, build_company, tricky_company
 from groupadmin.sandbox.runner import Sandbox
 from tests.audit_world import TINY, Meanwhile, Office, changes, findings, sorted_lists
 
@@ -18,12 +18,13 @@ def office(start_sandbox: Callable[..., Sandbox]) -> Office:
     return Office(start_sandbox(build_company(TINY)))
 
 
-def test_says_what_is_true(office: Office) -> None:
-    deep = office.audit("--deep")
+@pytest.mark.parametrize("company", [build_company(TINY), tricky_company()], ids=["tiny", "tricky"])
+def test_says_what_is_true(start_sandbox: Callable[..., Sandbox], company: Company) -> None:
+    deep = Office(start_sandbox(company)).audit("--deep")
 
     assert (deep.code, deep.state) == (0, "complete")
     assert {key: sorted_lists(row) for key, row in deep.rows().items()} == {
-        group.id: group.as_json() for group in office.company.truth_now().groups.values()
+        group.id: group.as_json() for group in company.truth_now().groups.values()
     }
 
 

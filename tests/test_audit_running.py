@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from time import sleep
 
 import pytest
 from django.conf import settings as django_settings
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from audits import services
 from audits.models import AuditRun, Finding, GroupResult, RunState, Trigger
+from audits.record import RunLost, record
 from audits.tasks import enqueue, wake_audits
 from groupadmin.celery import app
 from groupadmin.embedded import Engine
@@ -23,6 +25,7 @@ from members.models import Group
 from members.platforms.types import Platform
 from tests.audit_world import TINY, Office
 from tests.processes import environment, eventually, running, test_database_url
+from tests.worlds import channel, in_groups, judge, person, policy, seen
 
 AUDIT = [sys.executable, "manage.py", "audit", "--platform=slack"]
 SLACK = (Platform.SLACK,)
@@ -55,6 +58,11 @@ def finished(run: AuditRun) -> AuditRun:
 def linger(office: Office, seconds: float) -> None:
     """From now on Slack takes its time to tell who is in which channel."""
     office.slack.script.add("users.conversations", Delay(seconds), times=None)
+
+
+def lists_to_read(office: Office) -> int:
+    """How many people Slack is asked about: not the account itself, nor those whose account is off."""
+    return sum(not member.slack_account.deleted for member in office.company.staff.values()) - 1
 
 
 class TestOnAWorker:
@@ -170,6 +178,17 @@ class TestCancelling:
         assert services.execute_audit(run.pk).state == "cancelled"
         assert not Group.objects.exists()
 
+    def test_may_come_when_everything_has_been_read_already(self, office: Office) -> None:
+        linger(office, 0.6)
+        run = request()
+
+        def cancel_late(_: object) -> None:
+            services.cancel_audit(run_id=run.pk)
+            eventually(lambda: office.slack.calls.counts()["users.conversations"] == lists_to_read(office))
+            sleep(1)  # the last answer arrives, and the event loop closes
+
+        assert services.execute_audit(run.pk, show=cancel_late).state == "cancelled"
+
 
 class TestTakingUp:
     LONG_AGO = timezone.now() - timedelta(minutes=2)
@@ -214,8 +233,8 @@ class TestOneHolder:
         run.refresh_from_db()
         assert (run.state, run.attempts) == ("queued", 0)
 
-    def test_who_was_taken_for_dead_records_nothing(self, office: Office) -> None:
-        linger(office, 1.2)
+    def test_who_was_taken_for_dead_stops_and_records_nothing(self, office: Office) -> None:
+        linger(office, 30)
         run = request()
 
         def lose(_: object) -> None:
@@ -225,6 +244,18 @@ class TestOneHolder:
 
         run.refresh_from_db()
         assert (run.state, run.results.count(), Finding.objects.count()) == ("running", 0, 0)
+        assert office.slack.calls.counts()["users.conversations"] < lists_to_read(office), "it did not go on"
+
+    def test_a_zombie_that_has_its_findings_already_cannot_record_them(self, transactional_db: None) -> None:
+        run = request(state="running", owner="another-machine:1:x")
+        zombie = AuditRun(pk=run.pk, owner="this-machine:1:x")
+        evaluation = judge(policy(person("ada")), seen([channel("C1")], in_groups("ada")))
+
+        with pytest.raises(RunLost):
+            record(run=zombie, evaluation=evaluation, state=RunState.COMPLETE, message="", at=timezone.now())
+
+        run.refresh_from_db()
+        assert (run.state, Group.objects.count(), Finding.objects.count()) == ("running", 0, 0)
 
     def test_a_worker_that_stops_gives_the_run_back(self, office: Office) -> None:
         linger(office, 1.2)

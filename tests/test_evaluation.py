@@ -214,6 +214,18 @@ class TestScopeAndSight:
         assert row_of(evaluation, "C9").verdict is Verdict.ERROR
         assert kinds(evaluation, "C9") == set()
 
+    def test_a_group_left_on_purpose_is_neither_a_row_nor_a_gap(self) -> None:
+        known = KnownGroup(SLACK, "C9", "left-bitsafe", in_scope=True)
+        accepted = Exclusion(SLACK, "C9", kind=FindingKind.NOT_VISIBLE)
+        evaluation = judge(policy(ADA, exclusions=[accepted]), seen([]), known=[known])
+        assert (evaluation.rows, kinds(evaluation, "C9")) == ((), set())
+
+    def test_a_group_out_of_sight_that_the_scope_excludes_by_now_is_not_missed(self) -> None:
+        known = KnownGroup(TELEGRAM, "9", "Acme BitSafe - archived", in_scope=True)
+        evaluation = judge(policy(), seen([], platform=TELEGRAM), known=[known])
+        assert evaluation.rows == ()
+        assert evaluation.void_groups == {(TELEGRAM, "9"): "group out of scope"}
+
     def test_a_group_that_became_a_supergroup_is_counted_once(self) -> None:
         known = KnownGroup(TELEGRAM, "7", "Acme BitSafe", in_scope=True)
         observation = seen([supergroup("8")], platform=TELEGRAM, superseded={"7": "8"})

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import structlog
-from django.core.management.base import BaseCommand, CommandError
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from django.db import DatabaseError
 from tqdm import tqdm
 
@@ -33,6 +36,9 @@ class ExitCode(IntEnum):
 class PlainCommand(BaseCommand):
     """A command whose failures are one clear line and a documented exit code, never a traceback."""
 
+    logs_to_file = True
+    """Whether what is logged goes to a file under VAR_DIR/logs instead of the terminal."""
+
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser.add_argument("--json", metavar="FILE", type=Path, help="Write the outcome as JSON to FILE.")
@@ -40,6 +46,8 @@ class PlainCommand(BaseCommand):
 
     def run_from_argv(self, argv: Sequence[str]) -> None:
         try:
+            if self.logs_to_file:
+                _log_to_file(argv[1])
             super().run_from_argv(list(argv))
         except KeyboardInterrupt:
             self._stop("Interrupted.", ExitCode.INTERRUPTED)
@@ -54,11 +62,17 @@ class PlainCommand(BaseCommand):
         except Exception as error:
             if "--traceback" in argv:
                 raise
-            log.exception("command.crashed", command=argv[1] if len(argv) > 1 else "")
-            self._stop(
-                f"Unexpected error: {type(error).__name__}: {error}. Use --traceback to see where.",
-                ExitCode.UNEXPECTED,
-            )
+            log.exception("command.crashed", command=argv[1])
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            self._stop(f"Unexpected error: {what}. The log has the details.", ExitCode.UNEXPECTED)
+
+    def check(self, *args: Any, **options: Any) -> None:
+        """Django's system check. What it finds wrong is a setting, so the exit code says "not configured"."""
+        try:
+            super().check(*args, **options)
+        except SystemCheckError as error:
+            error.returncode = ExitCode.NOT_CONFIGURED
+            raise
 
     def _stop(self, line: str, code: ExitCode) -> None:
         self.stderr.write(self.style.ERROR(line))
@@ -69,6 +83,18 @@ class PlainCommand(BaseCommand):
         if path is not None:
             text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
             write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def _log_to_file(command: str) -> Path:
+    """Keep what is logged in a file of its own: the terminal stays readable, and the record is kept."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
+    path = Path(settings.VAR_DIR) / "logs" / f"{command}_{stamp}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    root = logging.getLogger()
+    file = logging.FileHandler(path, encoding="utf-8", delay=True)
+    file.setFormatter(root.handlers[0].formatter if root.handlers else None)
+    root.handlers = [file]
+    return path
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -3,15 +3,15 @@
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
-import members.platforms.types
-import members.policy
 import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
 
+import members.platforms.types
+import members.policy
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -20,368 +20,1172 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Employee',
+            name="Employee",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(help_text='Short and stable: policy files and reports refer to it.', max_length=50, unique=True, validators=[django.core.validators.RegexValidator('^(?:[\\w.@+-]+)\\Z', 'Use letters, digits and . _ + @ - only.')])),
-                ('name', models.CharField(max_length=200)),
-                ('title', models.CharField(blank=True, max_length=200)),
-                ('email', models.EmailField(blank=True, help_text='Finds the Slack account when the username does not.', max_length=254)),
-                ('status', models.CharField(choices=[('active', 'Active'), ('optional', 'Optional'), ('under_review', 'Under review'), ('offboarded', 'Offboarded')], default=members.policy.EmployeeStatus['ACTIVE'], help_text='Active follows the rules; optional counts as optional at most; under review is shown and never counted; offboarded must be nowhere.', max_length=20)),
-                ('slack_user_id', models.CharField(blank=True, help_text='Like U012AB3CD. Filled in by the audit.', max_length=32, null=True, unique=True, verbose_name='Slack user id')),
-                ('slack_username', models.CharField(blank=True, help_text='Without @.', max_length=100, verbose_name='Slack username')),
-                ('telegram_user_id', models.BigIntegerField(blank=True, help_text='Filled in by the audit.', null=True, unique=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='Telegram user id')),
-                ('telegram_username', models.CharField(blank=True, help_text='Without @.', max_length=100, verbose_name='Telegram username')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        help_text="Short and stable: policy files and reports refer to it.",
+                        max_length=50,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^(?:[\\w.@+-]+)\\Z", "Use letters, digits and . _ + @ - only."
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("title", models.CharField(blank=True, max_length=200)),
+                (
+                    "email",
+                    models.EmailField(
+                        blank=True,
+                        help_text="Finds the Slack account when the username does not.",
+                        max_length=254,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("active", "Active"),
+                            ("optional", "Optional"),
+                            ("under_review", "Under review"),
+                            ("offboarded", "Offboarded"),
+                        ],
+                        default=members.policy.EmployeeStatus["ACTIVE"],
+                        help_text="Active follows the rules; optional counts as optional at most; under review is shown and never counted; offboarded must be nowhere.",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "slack_user_id",
+                    models.CharField(
+                        blank=True,
+                        help_text="Like U012AB3CD. Filled in by the audit.",
+                        max_length=32,
+                        null=True,
+                        unique=True,
+                        verbose_name="Slack user id",
+                    ),
+                ),
+                (
+                    "slack_username",
+                    models.CharField(
+                        blank=True, help_text="Without @.", max_length=100, verbose_name="Slack username"
+                    ),
+                ),
+                (
+                    "telegram_user_id",
+                    models.BigIntegerField(
+                        blank=True,
+                        help_text="Filled in by the audit.",
+                        null=True,
+                        unique=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="Telegram user id",
+                    ),
+                ),
+                (
+                    "telegram_username",
+                    models.CharField(
+                        blank=True, help_text="Without @.", max_length=100, verbose_name="Telegram username"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='NamingRule',
+            name="NamingRule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('pattern', models.CharField(max_length=100, unique=True)),
-                ('replacement', models.CharField(max_length=100)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("pattern", models.CharField(max_length=100, unique=True)),
+                ("replacement", models.CharField(max_length=100)),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='Team',
+            name="Team",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(help_text='Short and stable: policy files refer to it.', max_length=50, unique=True, validators=[django.core.validators.RegexValidator('^(?:[\\w.@+-]+)\\Z', 'Use letters, digits and . _ + @ - only.')])),
-                ('name', models.CharField(max_length=100)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        help_text="Short and stable: policy files refer to it.",
+                        max_length=50,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^(?:[\\w.@+-]+)\\Z", "Use letters, digits and . _ + @ - only."
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Category',
+            name="Category",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(help_text='Short and stable: policy files and reports refer to it.', max_length=50, unique=True, validators=[django.core.validators.RegexValidator('^(?:[\\w.@+-]+)\\Z', 'Use letters, digits and . _ + @ - only.')])),
-                ('name', models.CharField(max_length=100)),
-                ('position', models.PositiveIntegerField(default=0, help_text='Categories are tried in this order.')),
-                ('full_team', models.BooleanField(default=True, help_text='Off: nobody is reported missing from such groups.')),
-                ('default', models.BooleanField(default=False, help_text='Taken when no pattern of any category matches.')),
-                ('patterns', models.JSONField(blank=True, default=list, help_text="Parts of a group's name, one a line; case does not matter.")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        help_text="Short and stable: policy files and reports refer to it.",
+                        max_length=50,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^(?:[\\w.@+-]+)\\Z", "Use letters, digits and . _ + @ - only."
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "position",
+                    models.PositiveIntegerField(default=0, help_text="Categories are tried in this order."),
+                ),
+                (
+                    "full_team",
+                    models.BooleanField(
+                        default=True, help_text="Off: nobody is reported missing from such groups."
+                    ),
+                ),
+                (
+                    "default",
+                    models.BooleanField(
+                        default=False, help_text="Taken when no pattern of any category matches."
+                    ),
+                ),
+                (
+                    "patterns",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Parts of a group's name, one a line; case does not matter.",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'categories',
-                'ordering': ['position', 'name', 'id'],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('default', True)), fields=('default',), name='one_default_category', violation_error_message='Another category is the default already.')],
+                "verbose_name_plural": "categories",
+                "ordering": ["position", "name", "id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("default", True)),
+                        fields=("default",),
+                        name="one_default_category",
+                        violation_error_message="Another category is the default already.",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='HistoricalCategory',
+            name="HistoricalCategory",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('key', models.CharField(db_index=True, help_text='Short and stable: policy files and reports refer to it.', max_length=50, validators=[django.core.validators.RegexValidator('^(?:[\\w.@+-]+)\\Z', 'Use letters, digits and . _ + @ - only.')])),
-                ('name', models.CharField(max_length=100)),
-                ('position', models.PositiveIntegerField(default=0, help_text='Categories are tried in this order.')),
-                ('full_team', models.BooleanField(default=True, help_text='Off: nobody is reported missing from such groups.')),
-                ('default', models.BooleanField(default=False, help_text='Taken when no pattern of any category matches.')),
-                ('patterns', models.JSONField(blank=True, default=list, help_text="Parts of a group's name, one a line; case does not matter.")),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        db_index=True,
+                        help_text="Short and stable: policy files and reports refer to it.",
+                        max_length=50,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^(?:[\\w.@+-]+)\\Z", "Use letters, digits and . _ + @ - only."
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "position",
+                    models.PositiveIntegerField(default=0, help_text="Categories are tried in this order."),
+                ),
+                (
+                    "full_team",
+                    models.BooleanField(
+                        default=True, help_text="Off: nobody is reported missing from such groups."
+                    ),
+                ),
+                (
+                    "default",
+                    models.BooleanField(
+                        default=False, help_text="Taken when no pattern of any category matches."
+                    ),
+                ),
+                (
+                    "patterns",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Parts of a group's name, one a line; case does not matter.",
+                    ),
+                ),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical category',
-                'verbose_name_plural': 'historical categories',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-            },
-            bases=(simple_history.models.HistoricalChanges, models.Model),
-        ),
-        migrations.CreateModel(
-            name='HistoricalEmployee',
-            fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('key', models.CharField(db_index=True, help_text='Short and stable: policy files and reports refer to it.', max_length=50, validators=[django.core.validators.RegexValidator('^(?:[\\w.@+-]+)\\Z', 'Use letters, digits and . _ + @ - only.')])),
-                ('name', models.CharField(max_length=200)),
-                ('title', models.CharField(blank=True, max_length=200)),
-                ('email', models.EmailField(blank=True, help_text='Finds the Slack account when the username does not.', max_length=254)),
-                ('status', models.CharField(choices=[('active', 'Active'), ('optional', 'Optional'), ('under_review', 'Under review'), ('offboarded', 'Offboarded')], default=members.policy.EmployeeStatus['ACTIVE'], help_text='Active follows the rules; optional counts as optional at most; under review is shown and never counted; offboarded must be nowhere.', max_length=20)),
-                ('slack_user_id', models.CharField(blank=True, db_index=True, help_text='Like U012AB3CD. Filled in by the audit.', max_length=32, null=True, verbose_name='Slack user id')),
-                ('slack_username', models.CharField(blank=True, help_text='Without @.', max_length=100, verbose_name='Slack username')),
-                ('telegram_user_id', models.BigIntegerField(blank=True, db_index=True, help_text='Filled in by the audit.', null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='Telegram user id')),
-                ('telegram_username', models.CharField(blank=True, help_text='Without @.', max_length=100, verbose_name='Telegram username')),
-                ('created_at', models.DateTimeField(blank=True, editable=False)),
-                ('updated_at', models.DateTimeField(blank=True, editable=False)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'verbose_name': 'historical employee',
-                'verbose_name_plural': 'historical employees',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-            },
-            bases=(simple_history.models.HistoricalChanges, models.Model),
-        ),
-        migrations.CreateModel(
-            name='HistoricalExclusion',
-            fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('slack', 'Slack'), ('telegram', 'Telegram')], max_length=10)),
-                ('group_external_id', models.CharField(help_text="The platform's id of the group.", max_length=32, verbose_name='group id')),
-                ('kind', models.CharField(blank=True, choices=[('missing_required', 'Missing required'), ('missing_optional', 'Missing optional'), ('public_channel', 'Public channel'), ('deprecated_name', 'Deprecated name'), ('hidden_history', 'Hidden history'), ('no_admin_right', 'No admin right'), ('departed_member_present', 'Departed member present'), ('unresolved_identity', 'Unresolved identity'), ('identity_changed', 'Identity changed'), ('not_visible', 'Not visible')], help_text='Empty: everything about this person.', max_length=30)),
-                ('reason', models.TextField()),
-                ('expires', models.DateField(blank=True, help_text='Last day on which it holds (UTC). Empty: no end.', null=True)),
-                ('granted_by', models.CharField(blank=True, editable=False, max_length=150)),
-                ('granted_at', models.DateTimeField(blank=True, editable=False)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('employee', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.employee')),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'verbose_name': 'historical exclusion',
-                'verbose_name_plural': 'historical exclusions',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-            },
-            bases=(simple_history.models.HistoricalChanges, models.Model),
-        ),
-        migrations.CreateModel(
-            name='HistoricalGroup',
-            fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('slack', 'Slack'), ('telegram', 'Telegram')], max_length=10)),
-                ('external_id', models.CharField(max_length=32, verbose_name='platform id')),
-                ('name', models.CharField(max_length=255)),
-                ('kind', models.CharField(choices=[('channel', 'Channel'), ('basic', 'Basic'), ('supergroup', 'Supergroup')], max_length=12)),
-                ('category_pinned', models.BooleanField(default=False, help_text='Keep this category whatever the name says.')),
-                ('privacy', models.CharField(choices=[('private', 'Private'), ('public', 'Public')], max_length=8)),
-                ('history_visibility', models.CharField(choices=[('visible', 'Visible'), ('hidden', 'Hidden'), ('unknown', 'Unknown'), ('n/a', 'n/a')], default=members.platforms.types.History['UNKNOWN'], max_length=8)),
-                ('members_hidden', models.BooleanField(default=False, help_text='Telegram hides the member list from non-admins.')),
-                ('archived', models.BooleanField(default=False)),
-                ('shared_externally', models.BooleanField(default=False)),
-                ('in_scope', models.BooleanField(default=False)),
-                ('first_seen_at', models.DateTimeField()),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('category', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.category')),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'verbose_name': 'historical group',
-                'verbose_name_plural': 'historical groups',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-            },
-            bases=(simple_history.models.HistoricalChanges, models.Model),
-        ),
-        migrations.CreateModel(
-            name='HistoricalNamingRule',
-            fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('pattern', models.CharField(db_index=True, max_length=100)),
-                ('replacement', models.CharField(max_length=100)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'verbose_name': 'historical naming rule',
-                'verbose_name_plural': 'historical naming rules',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-            },
-            bases=(simple_history.models.HistoricalChanges, models.Model),
-        ),
-        migrations.CreateModel(
-            name='HistoricalScopeLine',
-            fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('slack', 'Slack'), ('telegram', 'Telegram')], max_length=10)),
-                ('kind', models.CharField(choices=[('include', 'Include'), ('exclude', 'Exclude'), ('shared_with', 'Shared with')], default=members.policy.ScopeKind['INCLUDE'], max_length=12)),
-                ('match', models.CharField(choices=[('contains', 'Contains'), ('exact', 'Exact'), ('regex', 'Regex')], default=members.policy.Match['CONTAINS'], max_length=10)),
-                ('pattern', models.CharField(blank=True, max_length=255)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('employee', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.employee')),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'verbose_name': 'historical scope line',
-                'verbose_name_plural': 'historical scope lines',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-            },
-            bases=(simple_history.models.HistoricalChanges, models.Model),
-        ),
-        migrations.CreateModel(
-            name='HistoricalTeam',
-            fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('key', models.CharField(db_index=True, help_text='Short and stable: policy files refer to it.', max_length=50, validators=[django.core.validators.RegexValidator('^(?:[\\w.@+-]+)\\Z', 'Use letters, digits and . _ + @ - only.')])),
-                ('name', models.CharField(max_length=100)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'verbose_name': 'historical team',
-                'verbose_name_plural': 'historical teams',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-            },
-            bases=(simple_history.models.HistoricalChanges, models.Model),
-        ),
-        migrations.CreateModel(
-            name='ScopeLine',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('slack', 'Slack'), ('telegram', 'Telegram')], max_length=10)),
-                ('kind', models.CharField(choices=[('include', 'Include'), ('exclude', 'Exclude'), ('shared_with', 'Shared with')], default=members.policy.ScopeKind['INCLUDE'], max_length=12)),
-                ('match', models.CharField(choices=[('contains', 'Contains'), ('exact', 'Exact'), ('regex', 'Regex')], default=members.policy.Match['CONTAINS'], max_length=10)),
-                ('pattern', models.CharField(blank=True, max_length=255)),
-                ('employee', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='scope_lines', to='members.employee')),
-            ],
-            options={
-                'ordering': ['platform', 'id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='HistoricalMembershipRule',
-            fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('slack', 'Slack'), ('telegram', 'Telegram')], max_length=10)),
-                ('level', models.CharField(choices=[('required', 'Required'), ('optional', 'Optional')], default=members.policy.Level['REQUIRED'], max_length=10)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('category', models.ForeignKey(blank=True, db_constraint=False, help_text='Empty: every category.', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.category')),
-                ('employee', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.employee')),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('team', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.team')),
-            ],
-            options={
-                'verbose_name': 'historical membership rule',
-                'verbose_name_plural': 'historical membership rules',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical category",
+                "verbose_name_plural": "historical categories",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='HistoricalEmployee_teams',
+            name="HistoricalEmployee",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('m2m_history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('employee', models.ForeignKey(blank=True, db_constraint=False, db_tablespace='', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.employee')),
-                ('history', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, to='members.historicalemployee')),
-                ('team', models.ForeignKey(blank=True, db_constraint=False, db_tablespace='', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.team')),
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        db_index=True,
+                        help_text="Short and stable: policy files and reports refer to it.",
+                        max_length=50,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^(?:[\\w.@+-]+)\\Z", "Use letters, digits and . _ + @ - only."
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("title", models.CharField(blank=True, max_length=200)),
+                (
+                    "email",
+                    models.EmailField(
+                        blank=True,
+                        help_text="Finds the Slack account when the username does not.",
+                        max_length=254,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("active", "Active"),
+                            ("optional", "Optional"),
+                            ("under_review", "Under review"),
+                            ("offboarded", "Offboarded"),
+                        ],
+                        default=members.policy.EmployeeStatus["ACTIVE"],
+                        help_text="Active follows the rules; optional counts as optional at most; under review is shown and never counted; offboarded must be nowhere.",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "slack_user_id",
+                    models.CharField(
+                        blank=True,
+                        db_index=True,
+                        help_text="Like U012AB3CD. Filled in by the audit.",
+                        max_length=32,
+                        null=True,
+                        verbose_name="Slack user id",
+                    ),
+                ),
+                (
+                    "slack_username",
+                    models.CharField(
+                        blank=True, help_text="Without @.", max_length=100, verbose_name="Slack username"
+                    ),
+                ),
+                (
+                    "telegram_user_id",
+                    models.BigIntegerField(
+                        blank=True,
+                        db_index=True,
+                        help_text="Filled in by the audit.",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="Telegram user id",
+                    ),
+                ),
+                (
+                    "telegram_username",
+                    models.CharField(
+                        blank=True, help_text="Without @.", max_length=100, verbose_name="Telegram username"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(blank=True, editable=False)),
+                ("updated_at", models.DateTimeField(blank=True, editable=False)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'HistoricalEmployee_teams',
+                "verbose_name": "historical employee",
+                "verbose_name_plural": "historical employees",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+            },
+            bases=(simple_history.models.HistoricalChanges, models.Model),
+        ),
+        migrations.CreateModel(
+            name="HistoricalExclusion",
+            fields=[
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                (
+                    "platform",
+                    models.CharField(choices=[("slack", "Slack"), ("telegram", "Telegram")], max_length=10),
+                ),
+                (
+                    "group_external_id",
+                    models.CharField(
+                        help_text="The platform's id of the group.", max_length=32, verbose_name="group id"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("missing_required", "Missing required"),
+                            ("missing_optional", "Missing optional"),
+                            ("public_channel", "Public channel"),
+                            ("deprecated_name", "Deprecated name"),
+                            ("hidden_history", "Hidden history"),
+                            ("no_admin_right", "No admin right"),
+                            ("departed_member_present", "Departed member present"),
+                            ("unresolved_identity", "Unresolved identity"),
+                            ("identity_changed", "Identity changed"),
+                            ("not_visible", "Not visible"),
+                        ],
+                        help_text="Empty: everything about this person.",
+                        max_length=30,
+                    ),
+                ),
+                ("reason", models.TextField()),
+                (
+                    "expires",
+                    models.DateField(
+                        blank=True, help_text="Last day on which it holds (UTC). Empty: no end.", null=True
+                    ),
+                ),
+                ("granted_by", models.CharField(blank=True, editable=False, max_length=150)),
+                ("granted_at", models.DateTimeField(blank=True, editable=False)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "employee",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.employee",
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "historical exclusion",
+                "verbose_name_plural": "historical exclusions",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+            },
+            bases=(simple_history.models.HistoricalChanges, models.Model),
+        ),
+        migrations.CreateModel(
+            name="HistoricalGroup",
+            fields=[
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                (
+                    "platform",
+                    models.CharField(choices=[("slack", "Slack"), ("telegram", "Telegram")], max_length=10),
+                ),
+                ("external_id", models.CharField(max_length=32, verbose_name="platform id")),
+                ("name", models.CharField(max_length=255)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("channel", "Channel"), ("basic", "Basic"), ("supergroup", "Supergroup")],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "category_pinned",
+                    models.BooleanField(
+                        default=False, help_text="Keep this category whatever the name says."
+                    ),
+                ),
+                (
+                    "privacy",
+                    models.CharField(choices=[("private", "Private"), ("public", "Public")], max_length=8),
+                ),
+                (
+                    "history_visibility",
+                    models.CharField(
+                        choices=[
+                            ("visible", "Visible"),
+                            ("hidden", "Hidden"),
+                            ("unknown", "Unknown"),
+                            ("n/a", "n/a"),
+                        ],
+                        default=members.platforms.types.History["UNKNOWN"],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "members_hidden",
+                    models.BooleanField(
+                        default=False, help_text="Telegram hides the member list from non-admins."
+                    ),
+                ),
+                ("archived", models.BooleanField(default=False)),
+                ("shared_externally", models.BooleanField(default=False)),
+                ("in_scope", models.BooleanField(default=False)),
+                ("first_seen_at", models.DateTimeField()),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "category",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.category",
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "historical group",
+                "verbose_name_plural": "historical groups",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+            },
+            bases=(simple_history.models.HistoricalChanges, models.Model),
+        ),
+        migrations.CreateModel(
+            name="HistoricalNamingRule",
+            fields=[
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                ("pattern", models.CharField(db_index=True, max_length=100)),
+                ("replacement", models.CharField(max_length=100)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "historical naming rule",
+                "verbose_name_plural": "historical naming rules",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+            },
+            bases=(simple_history.models.HistoricalChanges, models.Model),
+        ),
+        migrations.CreateModel(
+            name="HistoricalScopeLine",
+            fields=[
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                (
+                    "platform",
+                    models.CharField(choices=[("slack", "Slack"), ("telegram", "Telegram")], max_length=10),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("include", "Include"),
+                            ("exclude", "Exclude"),
+                            ("shared_with", "Shared with"),
+                        ],
+                        default=members.policy.ScopeKind["INCLUDE"],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "match",
+                    models.CharField(
+                        choices=[("contains", "Contains"), ("exact", "Exact"), ("regex", "Regex")],
+                        default=members.policy.Match["CONTAINS"],
+                        max_length=10,
+                    ),
+                ),
+                ("pattern", models.CharField(blank=True, max_length=255)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "employee",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.employee",
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "historical scope line",
+                "verbose_name_plural": "historical scope lines",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+            },
+            bases=(simple_history.models.HistoricalChanges, models.Model),
+        ),
+        migrations.CreateModel(
+            name="HistoricalTeam",
+            fields=[
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        db_index=True,
+                        help_text="Short and stable: policy files refer to it.",
+                        max_length=50,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^(?:[\\w.@+-]+)\\Z", "Use letters, digits and . _ + @ - only."
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "historical team",
+                "verbose_name_plural": "historical teams",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+            },
+            bases=(simple_history.models.HistoricalChanges, models.Model),
+        ),
+        migrations.CreateModel(
+            name="ScopeLine",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "platform",
+                    models.CharField(choices=[("slack", "Slack"), ("telegram", "Telegram")], max_length=10),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("include", "Include"),
+                            ("exclude", "Exclude"),
+                            ("shared_with", "Shared with"),
+                        ],
+                        default=members.policy.ScopeKind["INCLUDE"],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "match",
+                    models.CharField(
+                        choices=[("contains", "Contains"), ("exact", "Exact"), ("regex", "Regex")],
+                        default=members.policy.Match["CONTAINS"],
+                        max_length=10,
+                    ),
+                ),
+                ("pattern", models.CharField(blank=True, max_length=255)),
+                (
+                    "employee",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="scope_lines",
+                        to="members.employee",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["platform", "id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="HistoricalMembershipRule",
+            fields=[
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                (
+                    "platform",
+                    models.CharField(choices=[("slack", "Slack"), ("telegram", "Telegram")], max_length=10),
+                ),
+                (
+                    "level",
+                    models.CharField(
+                        choices=[("required", "Required"), ("optional", "Optional")],
+                        default=members.policy.Level["REQUIRED"],
+                        max_length=10,
+                    ),
+                ),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "category",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        help_text="Empty: every category.",
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.category",
+                    ),
+                ),
+                (
+                    "employee",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.employee",
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.team",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "historical membership rule",
+                "verbose_name_plural": "historical membership rules",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+            },
+            bases=(simple_history.models.HistoricalChanges, models.Model),
+        ),
+        migrations.CreateModel(
+            name="HistoricalEmployee_teams",
+            fields=[
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                ("m2m_history_id", models.AutoField(primary_key=True, serialize=False)),
+                (
+                    "employee",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_tablespace="",
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.employee",
+                    ),
+                ),
+                (
+                    "history",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        to="members.historicalemployee",
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_tablespace="",
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.team",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "HistoricalEmployee_teams",
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.AddField(
-            model_name='employee',
-            name='teams',
-            field=models.ManyToManyField(blank=True, related_name='employees', to='members.team'),
+            model_name="employee",
+            name="teams",
+            field=models.ManyToManyField(blank=True, related_name="employees", to="members.team"),
         ),
         migrations.CreateModel(
-            name='EmployeeHandle',
+            name="EmployeeHandle",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('slack', 'Slack'), ('telegram', 'Telegram')], max_length=10)),
-                ('username', models.CharField(max_length=100)),
-                ('first_seen_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField()),
-                ('employee', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='handles', to='members.employee')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "platform",
+                    models.CharField(choices=[("slack", "Slack"), ("telegram", "Telegram")], max_length=10),
+                ),
+                ("username", models.CharField(max_length=100)),
+                ("first_seen_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField()),
+                (
+                    "employee",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="handles",
+                        to="members.employee",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-last_seen_at'],
-                'constraints': [models.UniqueConstraint(models.F('employee'), models.F('platform'), django.db.models.functions.text.Lower('username'), name='handle_once_per_employee')],
+                "ordering": ["-last_seen_at"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("employee"),
+                        models.F("platform"),
+                        django.db.models.functions.text.Lower("username"),
+                        name="handle_once_per_employee",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Exclusion',
+            name="Exclusion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('slack', 'Slack'), ('telegram', 'Telegram')], max_length=10)),
-                ('group_external_id', models.CharField(help_text="The platform's id of the group.", max_length=32, verbose_name='group id')),
-                ('kind', models.CharField(blank=True, choices=[('missing_required', 'Missing required'), ('missing_optional', 'Missing optional'), ('public_channel', 'Public channel'), ('deprecated_name', 'Deprecated name'), ('hidden_history', 'Hidden history'), ('no_admin_right', 'No admin right'), ('departed_member_present', 'Departed member present'), ('unresolved_identity', 'Unresolved identity'), ('identity_changed', 'Identity changed'), ('not_visible', 'Not visible')], help_text='Empty: everything about this person.', max_length=30)),
-                ('reason', models.TextField()),
-                ('expires', models.DateField(blank=True, help_text='Last day on which it holds (UTC). Empty: no end.', null=True)),
-                ('granted_by', models.CharField(blank=True, editable=False, max_length=150)),
-                ('granted_at', models.DateTimeField(auto_now_add=True)),
-                ('employee', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='exclusions', to='members.employee')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "platform",
+                    models.CharField(choices=[("slack", "Slack"), ("telegram", "Telegram")], max_length=10),
+                ),
+                (
+                    "group_external_id",
+                    models.CharField(
+                        help_text="The platform's id of the group.", max_length=32, verbose_name="group id"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("missing_required", "Missing required"),
+                            ("missing_optional", "Missing optional"),
+                            ("public_channel", "Public channel"),
+                            ("deprecated_name", "Deprecated name"),
+                            ("hidden_history", "Hidden history"),
+                            ("no_admin_right", "No admin right"),
+                            ("departed_member_present", "Departed member present"),
+                            ("unresolved_identity", "Unresolved identity"),
+                            ("identity_changed", "Identity changed"),
+                            ("not_visible", "Not visible"),
+                        ],
+                        help_text="Empty: everything about this person.",
+                        max_length=30,
+                    ),
+                ),
+                ("reason", models.TextField()),
+                (
+                    "expires",
+                    models.DateField(
+                        blank=True, help_text="Last day on which it holds (UTC). Empty: no end.", null=True
+                    ),
+                ),
+                ("granted_by", models.CharField(blank=True, editable=False, max_length=150)),
+                ("granted_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "employee",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="exclusions",
+                        to="members.employee",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['platform', 'group_external_id', 'id'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('employee__isnull', False), models.Q(('kind', ''), _negated=True), _connector='OR'), name='exclusion_person_or_kind', violation_error_message='Choose a person, a kind of finding, or both.'), models.UniqueConstraint(condition=models.Q(('employee__isnull', False)), fields=('platform', 'group_external_id', 'employee', 'kind'), name='exclusion_person_once', violation_error_message='This exclusion exists already.'), models.UniqueConstraint(condition=models.Q(('employee__isnull', True)), fields=('platform', 'group_external_id', 'kind'), name='exclusion_kind_once', violation_error_message='This exclusion exists already.')],
+                "ordering": ["platform", "group_external_id", "id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("employee__isnull", False),
+                            models.Q(("kind", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="exclusion_person_or_kind",
+                        violation_error_message="Choose a person, a kind of finding, or both.",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("employee__isnull", False)),
+                        fields=("platform", "group_external_id", "employee", "kind"),
+                        name="exclusion_person_once",
+                        violation_error_message="This exclusion exists already.",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("employee__isnull", True)),
+                        fields=("platform", "group_external_id", "kind"),
+                        name="exclusion_kind_once",
+                        violation_error_message="This exclusion exists already.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Group',
+            name="Group",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('slack', 'Slack'), ('telegram', 'Telegram')], max_length=10)),
-                ('external_id', models.CharField(max_length=32, verbose_name='platform id')),
-                ('name', models.CharField(max_length=255)),
-                ('kind', models.CharField(choices=[('channel', 'Channel'), ('basic', 'Basic'), ('supergroup', 'Supergroup')], max_length=12)),
-                ('category_pinned', models.BooleanField(default=False, help_text='Keep this category whatever the name says.')),
-                ('privacy', models.CharField(choices=[('private', 'Private'), ('public', 'Public')], max_length=8)),
-                ('history_visibility', models.CharField(choices=[('visible', 'Visible'), ('hidden', 'Hidden'), ('unknown', 'Unknown'), ('n/a', 'n/a')], default=members.platforms.types.History['UNKNOWN'], max_length=8)),
-                ('history_read_at', models.DateTimeField(blank=True, null=True)),
-                ('members_hidden', models.BooleanField(default=False, help_text='Telegram hides the member list from non-admins.')),
-                ('admin_status', models.CharField(choices=[('owner', 'Owner'), ('admin_can_rename', 'Admin can rename'), ('admin', 'Admin'), ('member', 'Member'), ('unknown', 'Unknown'), ('n/a', 'n/a')], default=members.platforms.types.AdminStatus['UNKNOWN'], max_length=20)),
-                ('total_members', models.PositiveIntegerField(blank=True, null=True)),
-                ('archived', models.BooleanField(default=False)),
-                ('shared_externally', models.BooleanField(default=False)),
-                ('in_scope', models.BooleanField(default=False)),
-                ('visible', models.BooleanField(default=True, help_text='Whether the last audit that looked could see it.')),
-                ('first_seen_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField()),
-                ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='groups', to='members.category')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "platform",
+                    models.CharField(choices=[("slack", "Slack"), ("telegram", "Telegram")], max_length=10),
+                ),
+                ("external_id", models.CharField(max_length=32, verbose_name="platform id")),
+                ("name", models.CharField(max_length=255)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("channel", "Channel"), ("basic", "Basic"), ("supergroup", "Supergroup")],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "category_pinned",
+                    models.BooleanField(
+                        default=False, help_text="Keep this category whatever the name says."
+                    ),
+                ),
+                (
+                    "privacy",
+                    models.CharField(choices=[("private", "Private"), ("public", "Public")], max_length=8),
+                ),
+                (
+                    "history_visibility",
+                    models.CharField(
+                        choices=[
+                            ("visible", "Visible"),
+                            ("hidden", "Hidden"),
+                            ("unknown", "Unknown"),
+                            ("n/a", "n/a"),
+                        ],
+                        default=members.platforms.types.History["UNKNOWN"],
+                        max_length=8,
+                    ),
+                ),
+                ("history_read_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "members_hidden",
+                    models.BooleanField(
+                        default=False, help_text="Telegram hides the member list from non-admins."
+                    ),
+                ),
+                (
+                    "admin_status",
+                    models.CharField(
+                        choices=[
+                            ("owner", "Owner"),
+                            ("admin_can_rename", "Admin can rename"),
+                            ("admin", "Admin"),
+                            ("member", "Member"),
+                            ("unknown", "Unknown"),
+                            ("n/a", "n/a"),
+                        ],
+                        default=members.platforms.types.AdminStatus["UNKNOWN"],
+                        max_length=20,
+                    ),
+                ),
+                ("total_members", models.PositiveIntegerField(blank=True, null=True)),
+                ("archived", models.BooleanField(default=False)),
+                ("shared_externally", models.BooleanField(default=False)),
+                ("in_scope", models.BooleanField(default=False)),
+                (
+                    "visible",
+                    models.BooleanField(
+                        default=True, help_text="Whether the last audit that looked could see it."
+                    ),
+                ),
+                ("first_seen_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField()),
+                (
+                    "category",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="groups",
+                        to="members.category",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
-                'indexes': [models.Index(fields=['in_scope', 'platform', 'name'], name='group_scope_idx')],
-                'constraints': [models.UniqueConstraint(fields=('platform', 'external_id'), name='group_once_per_platform')],
+                "ordering": ["name"],
+                "indexes": [models.Index(fields=["in_scope", "platform", "name"], name="group_scope_idx")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("platform", "external_id"), name="group_once_per_platform"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='MembershipRule',
+            name="MembershipRule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('slack', 'Slack'), ('telegram', 'Telegram')], max_length=10)),
-                ('level', models.CharField(choices=[('required', 'Required'), ('optional', 'Optional')], default=members.policy.Level['REQUIRED'], max_length=10)),
-                ('category', models.ForeignKey(blank=True, help_text='Empty: every category.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='members.category')),
-                ('employee', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='members.employee')),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='members.team')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "platform",
+                    models.CharField(choices=[("slack", "Slack"), ("telegram", "Telegram")], max_length=10),
+                ),
+                (
+                    "level",
+                    models.CharField(
+                        choices=[("required", "Required"), ("optional", "Optional")],
+                        default=members.policy.Level["REQUIRED"],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "category",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Empty: every category.",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rules",
+                        to="members.category",
+                    ),
+                ),
+                (
+                    "employee",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rules",
+                        to="members.employee",
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rules",
+                        to="members.team",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['platform', 'id'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('team__isnull', True), ('employee__isnull', True), _connector='XOR'), name='rule_team_or_employee', violation_error_message='Choose either a team or an employee.')],
+                "ordering": ["platform", "id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("team__isnull", True), ("employee__isnull", True), _connector="XOR"
+                        ),
+                        name="rule_team_or_employee",
+                        violation_error_message="Choose either a team or an employee.",
+                    )
+                ],
             },
         ),
     ]

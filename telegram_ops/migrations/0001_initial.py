@@ -4,26 +4,41 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='PeerAccess',
+            name="PeerAccess",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('account_id', models.BigIntegerField(help_text="Telegram's id of the account that the hash belongs to.")),
-                ('kind', models.CharField(choices=[('user', 'User'), ('channel', 'Channel')], max_length=7)),
-                ('peer_id', models.BigIntegerField(help_text="Telegram's bare id of the user or supergroup.")),
-                ('access_hash', models.BigIntegerField()),
-                ('seen_at', models.DateTimeField(help_text='When Telegram last told it.')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "account_id",
+                    models.BigIntegerField(
+                        help_text="Telegram's id of the account that the hash belongs to."
+                    ),
+                ),
+                ("kind", models.CharField(choices=[("user", "User"), ("channel", "Channel")], max_length=7)),
+                (
+                    "peer_id",
+                    models.BigIntegerField(help_text="Telegram's bare id of the user or supergroup."),
+                ),
+                ("access_hash", models.BigIntegerField()),
+                ("seen_at", models.DateTimeField(help_text="When Telegram last told it.")),
             ],
             options={
-                'verbose_name_plural': 'peer accesses',
-                'constraints': [models.UniqueConstraint(fields=('account_id', 'kind', 'peer_id'), name='peer_once_per_account')],
+                "verbose_name_plural": "peer accesses",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("account_id", "kind", "peer_id"), name="peer_once_per_account"
+                    )
+                ],
             },
         ),
     ]

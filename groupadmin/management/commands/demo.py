@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
+from json import dumps
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from groupadmin.embedded import AlreadyRunning, only_instance
 from groupadmin.processes import foreground
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
 from members.management.base import PlainCommand
 
 USER = "demo"
+LEFT_OUT = (
+    "ALLOWED_HOSTS",
+    "CSRF_TRUSTED_ORIGINS",
+    "DATABASE_URL",
+    "DEBUG",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "SLACK_APP_TOKEN",
+    "SLACK_NOTIFY_CHANNEL",
+    "TELEGRAM_BOT_OWNERS",
+    "TELEGRAM_GATED_CHAT_ID",
+)
+"""What this machine may be configured for and the demo must know nothing of; the sandbox names the rest."""
 
 
 class Command(PlainCommand):
@@ -31,27 +45,34 @@ class Command(PlainCommand):
         parser.add_argument("--port", type=int, default=8000)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            with only_instance(settings.VAR_DIR / "demo.lock"):  # a second one would empty its folder
+                self._show(**options)
+        except AlreadyRunning as error:
+            raise CommandError(str(error)) from error
+
+    def _show(self, *, once: bool, port: int, json: Path | None, **_: Any) -> None:
         home = settings.VAR_DIR / "demo"
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         company = build_company()
         policy = home / "policy.json"
-        policy.write_text(json.dumps(company.policy, ensure_ascii=False, indent=1), encoding="utf-8")
+        policy.write_text(dumps(company.policy, ensure_ascii=False, indent=1), encoding="utf-8")
         self.stdout.write("Starting the sandbox: an invented company on loopback Slack and Telegram servers.")
         with Sandbox(company, folder=home, slack_latency=0.06, telegram_latency=0.04) as sandbox:
             env = self._environment(home, sandbox.environment())
             self._manage(env, "migrate", "--verbosity=0")
-            self._manage(env, "loadpolicy", str(policy))
+            self._manage(env, "loadpolicy", str(policy), "--verbosity=0")
             workbook = home / "customer_group_audit.xlsx"
-            self._manage(env, "audit", "--xlsx", str(workbook))
-            if not options["once"]:
-                self._serve(env, options["port"])
+            outcome = () if json is None else ("--json", str(json))
+            self._manage(env, "audit", "--xlsx", str(workbook), *outcome)
+            if not once:
+                self._serve(env, port)
 
     def _environment(self, home: Path, sandbox: Mapping[str, str]) -> dict[str, str]:
         """The demo's own database and folder, whatever this machine is configured for."""
         return os.environ | {
-            "DATABASE_URL": "",
-            "REDIS_URL": "",
+            **dict.fromkeys(LEFT_OUT, ""),
             "VAR_DIR": str(home),
             "MEDIA_ROOT": str(home / "media"),
             "REQUIRE_SECOND_FACTOR": "False",

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -20,13 +20,15 @@ from audits.tasks import wake_audits
 from groupadmin.celery import app
 from groupadmin.embedded import AlreadyRunning, Engine, only_instance
 from groupadmin.processes import Group, Program, exit_on_signals
+from members.management.base import PlainCommand
 
 WEB_THREADS = 8
 NOT_CONFIGURED = 4
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Run web server, workers and schedules until Ctrl-C."
+    logs_to_file = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
@@ -57,7 +59,13 @@ class Command(BaseCommand):
     def _serve_alone(self, host: str, port: int) -> None:
         try:
             server = create_server(
-                get_wsgi_application(), host=host, port=port, threads=WEB_THREADS, ident=None
+                get_wsgi_application(),
+                host=host,
+                port=port,
+                threads=WEB_THREADS,
+                ident=None,
+                # Behind a TLS proxy Django has to see X-Forwarded-Proto, or it redirects to HTTPS for ever.
+                clear_untrusted_proxy_headers=not settings.HTTPS,
             )
         except OSError as error:
             raise CommandError(
