@@ -60,7 +60,7 @@ def _keep(run: AuditRun, format: str, path: Path) -> None:
     outdated = report.file.name
     with path.open("rb") as file:
         report.file.save(path.name, File(file))
-    if outdated:
+    if outdated and outdated != report.file.name:  # a lost file's name is free to be taken again
         report.file.storage.delete(outdated)
 
 

@@ -1,7 +1,7 @@
 """The embedded stack's engine: a Celery worker and beat as threads of the web server's process.
 
 Messages live in this process's memory, so a stop loses the queued ones: what was queued or
-running is put back to work from the database when the stack starts again (`groupadmin.recovery`).
+running is put back to work from the database when the stack starts again (`audits.tasks.wake_audits`).
 """
 
 from __future__ import annotations

@@ -167,7 +167,8 @@ CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, float] = (
     {"polling_interval": 0.1}
     if EMBEDDED
-    # The timeout is longer than any task, else a second copy runs beside the first; the sweep is prompt.
+    # Longer than nearly every task: a message that comes again finds its row taken, but costs a worker.
+    # The sweep is prompt.
     else {"visibility_timeout": 3600, "unacked_restore_interval": 10, "unacked_restore_throttle": 1}
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -193,11 +194,9 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Import and export of tables ---------------------------------------------------------------
 
-# What members.tables does not say itself: its formats, and how cells are made safe, are named there.
+# What the admin cannot say itself: formats and safe cells are in members.tables, rights in members.admin.base.
 IMPORT_EXPORT_USE_TRANSACTIONS = True
 IMPORT_EXPORT_IMPORT_IGNORE_BLANK_LINES = True
-IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "change"
-IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"
 
 # --- Logs --------------------------------------------------------------------------------------
 

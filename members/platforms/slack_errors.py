@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from members.platforms.errors import AccountTrouble, Gone, PlatformError, Refused, TryLater
+from members.platforms.text import storable
 
 RATE_LIMITED = "ratelimited"
 BAD_ANSWER = "bad_answer"
@@ -110,7 +111,7 @@ def outage(method: str, *, host: str, what: str, code: str) -> TryLater:
 
 def one_line(value: object, *, limit: int = 200) -> str:
     """Text from the wire, fit for one line of a message; "" when it is no text."""
-    return " ".join(value.split())[:limit] if isinstance(value, str) else ""
+    return " ".join(storable(value).split())[:limit] if isinstance(value, str) else ""
 
 
 def _refusal(method: str, word: str, answer: Mapping[str, Any]) -> AccountTrouble | Refused:

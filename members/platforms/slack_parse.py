@@ -17,6 +17,7 @@ from typing import Any
 
 from members.platforms.errors import Refused
 from members.platforms.slack_errors import BAD_ANSWER
+from members.platforms.text import group_name, storable
 from members.platforms.types import Account, GroupKind, Platform, PlatformGroup, PlatformUser, Privacy
 
 SLACKBOT_ID = "USLACKBOT"
@@ -102,7 +103,7 @@ def parse_channel(entry: Mapping[str, Any]) -> PlatformGroup | None:
     return PlatformGroup(
         platform=Platform.SLACK,
         id=channel_id,
-        name=_text(entry, "name") or _text(entry, "name_normalized") or channel_id,
+        name=group_name(_text(entry, "name") or _text(entry, "name_normalized") or channel_id),
         kind=GroupKind.CHANNEL,
         privacy=Privacy.PRIVATE if private else Privacy.PUBLIC,
         total_members=_count(entry, "num_members"),
@@ -204,12 +205,7 @@ def _object(source: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _text(source: Mapping[str, Any], key: str) -> str:
     value = source.get(key)
-    return _storable(value) if isinstance(value, str) else ""
-
-
-def _storable(text: str) -> str:
-    """Verbatim, but for what JSON can say and no database can keep: NUL and half surrogates."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+    return storable(value) if isinstance(value, str) else ""
 
 
 def _flag(source: Mapping[str, Any], key: str) -> bool:

@@ -7,7 +7,6 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
-import rsa
 from telethon import TelegramClient
 from telethon.crypto.rsa import add_key
 from telethon.sessions import MemorySession, StringSession
@@ -117,8 +116,7 @@ def _session(config: TelegramConfig) -> _Session:
 
 def _trust(pem: str) -> None:
     try:
-        rsa.PublicKey.load_pkcs1(pem.encode())
-        add_key(pem, old=False)
+        add_key(pem.encode(), old=False)
     except Exception:  # the parser below (pyasn1) raises errors of its own, and any of the built-in ones
         raise NotConfigured(
             'TELEGRAM_SERVER_KEY is not a public key in PKCS#1 PEM form ("BEGIN RSA PUBLIC KEY")',

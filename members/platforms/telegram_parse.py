@@ -10,6 +10,7 @@ from typing import Any
 
 from telethon.tl import types as tl
 
+from members.platforms.text import group_name, storable
 from members.platforms.types import (
     Account,
     AdminStatus,
@@ -34,7 +35,7 @@ def parse_user(user: tl.User) -> PlatformUser:
         platform=Platform.TELEGRAM,
         id=str(user.id),
         usernames=tuple(_active_usernames(user)),
-        name=" ".join(part for part in (user.first_name, user.last_name) if part),
+        name=storable(" ".join(part for part in (user.first_name, user.last_name) if part)),
         active=not user.deleted,
         is_bot=bool(user.bot),
     )
@@ -90,7 +91,7 @@ def _supergroup(channel: tl.Channel) -> PlatformGroup:
     return PlatformGroup(
         platform=Platform.TELEGRAM,
         id=str(channel.id),
-        name=channel.title,
+        name=group_name(channel.title),
         kind=GroupKind.SUPERGROUP,
         privacy=Privacy.PUBLIC if any(_active_usernames(channel)) else Privacy.PRIVATE,
         admin_status=_admin_status(channel),
@@ -104,7 +105,7 @@ def _basic_group(chat: tl.Chat) -> PlatformGroup:
     return PlatformGroup(
         platform=Platform.TELEGRAM,
         id=str(chat.id),
-        name=chat.title,
+        name=group_name(chat.title),
         kind=GroupKind.BASIC,
         privacy=Privacy.PRIVATE,
         admin_status=_admin_status(chat),
