@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 from audits.observation import BlindSpot, KnownGroup, Observation, PlatformObservation
 from audits.rows import FindingKey, GroupRow, Verdict
-from audits.scope import is_scoped, scoped_groups
+from audits.scope import anchors, is_scoped, scoped_groups
 from members.platforms.types import AdminStatus, History, Platform, PlatformGroup, Privacy
 from members.policy import (
     Category,
@@ -51,6 +51,7 @@ def evaluate(
 ) -> Evaluation:
     """Judge every group in scope. `known` are the groups that earlier runs stored; `now` is aware."""
     today = now.astimezone(UTC).date()
+    policy = _after_migrations(policy, observation)
     known_by_platform: dict[Platform, dict[str, KnownGroup]] = defaultdict(dict)
     for group in known:
         known_by_platform[group.platform][group.id] = group
@@ -70,6 +71,24 @@ def evaluate(
         policy=policy,
         today=today,
     )
+
+
+def _after_migrations(policy: Policy, observation: Observation) -> Policy:
+    """The policy with what people decided about a basic group applied to the supergroup it became."""
+    moved = {
+        (seen.platform, old): (seen.platform, new)
+        for seen in observation.platforms
+        for old, new in seen.superseded.items()
+    }
+    if not moved:
+        return policy
+    exclusions = (
+        replace(exclusion, group_id=moved.get(place, place)[1])
+        for exclusion in policy.exclusions
+        for place in [(exclusion.platform, exclusion.group_id)]
+    )
+    pinned = {moved.get(place, place): category for place, category in policy.pinned_categories.items()}
+    return replace(policy, exclusions=tuple(exclusions), pinned_categories=pinned)
 
 
 @dataclass(slots=True)
@@ -210,7 +229,7 @@ class _PlatformEvaluation:
         for group_id, vanished in self.seen.vanished.items():
             if is_scoped(vanished, self.seen, self.policy, self.known):
                 yield self._hidden_row(group_id, vanished.name, "Vanished while the audit ran.")
-        anchors = {line.employee for line in self.policy.scope if line.employee}
+        sharers = anchors(self.platform, self.policy)
         for group_id, before in self.known.items():
             if (
                 not before.in_scope
@@ -220,7 +239,7 @@ class _PlatformEvaluation:
                 or group_id in self.seen.superseded
             ):
                 continue
-            if not in_scope(self.platform, before.name, anchors, self.policy.scope):
+            if not in_scope(self.platform, before.name, sharers, self.policy.scope):
                 self.void_groups[self.platform, group_id] = "group out of scope"
             elif self._accepted(group_id, FindingKind.NOT_VISIBLE):
                 continue  # left on purpose: neither a row nor a gap in what was seen

@@ -118,10 +118,13 @@ class PlatformObservation:
         """
         if (group_id, key) in self.asked:
             return self.asked[group_id, key]
+        person = self.people.get(key)
         if key == self.account_employee:
             group = self.groups.get(group_id) or self.vanished.get(group_id)
-            return None if group is None else group.joined
-        person = self.people.get(key)
+            if group is None:
+                return None
+            if group.joined or person is None or person.user is None:
+                return group.joined
         if person is None:
             return None
         members = self.members.get(group_id)

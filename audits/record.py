@@ -15,7 +15,7 @@ from audits.record_findings import record_findings
 from audits.rows import GroupRow, summarise
 from members.models import Category, Group
 from members.platforms.types import History, Platform, PlatformGroup
-from members.services import IdentitySeen, record_identities
+from members.services import IdentitySeen, follow_migrations, record_identities
 
 GroupKey = tuple[Platform, str]
 
@@ -116,7 +116,8 @@ def _record_groups(evaluation: Evaluation, at: datetime) -> dict[GroupKey, Group
             key = (sighting.platform, sighting.id)
             if key in rows or key in archived or key in stored or sighting.id in seen.details:
                 group = _sighted(sighting, stored.get(key), seen, rows.get(key), at)
-                if key in rows:
+                before = stored.get(key)
+                if key in rows and not (before is not None and before.category_pinned):
                     group.category = categories.get(rows[key].category.key)
                 group.in_scope = key in rows
                 fresh.append(group)
@@ -128,6 +129,8 @@ def _record_groups(evaluation: Evaluation, at: datetime) -> dict[GroupKey, Group
         batch_size=_BATCH,
     )
     _hide_unseen(evaluation, stored)
+    for seen in evaluation.observation.platforms:
+        follow_migrations(platform=seen.platform, moved=seen.superseded)
     return stored | {(Platform(group.platform), group.external_id): group for group in fresh}
 
 

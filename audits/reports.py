@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from django.core.files import File
+from django.db import transaction
 
 from audits.contract import audit_document, totals
 from audits.models import AuditRun, RunReport
@@ -18,6 +19,9 @@ from members.platforms.types import Platform
 from members.spreadsheet import csv_safe, printable
 
 Writer = Callable[[AuditRun, Path], None]
+
+NOT_WRITTEN = "The report files could not be written"
+"""How a run's message begins to tell that the disk refused; the outcome is safe all the same."""
 
 
 def write_csv(run: AuditRun, path: Path) -> None:
@@ -56,16 +60,21 @@ def store_reports(*, run_id: int) -> None:
 
 
 def _keep(run: AuditRun, format: str, path: Path) -> None:
-    report = RunReport.objects.filter(run=run, format=format).first() or RunReport(run=run, format=format)
-    outdated = report.file.name
-    with path.open("rb") as file:
+    with path.open("rb") as file, transaction.atomic():
+        # Locked: the run itself and somebody on its page may write the same report at the same time.
+        report, _ = RunReport.objects.select_for_update().get_or_create(run=run, format=format)
+        outdated = report.file.name
         report.file.save(path.name, File(file))
     if outdated and outdated != report.file.name:  # a lost file's name is free to be taken again
         report.file.storage.delete(outdated)
 
 
 def console_summary(run: AuditRun) -> Iterator[str]:
-    """The outcome of a run in a few lines."""
+    """The outcome of a run in a few lines; no name or message in them steers the terminal."""
+    return map(printable, _summary(run))
+
+
+def _summary(run: AuditRun) -> Iterator[str]:
     yield f"Audit {run.pk}: {run.get_state_display().lower()}"
     for line in run.message.splitlines():
         yield f"  ! {line}"
@@ -95,7 +104,7 @@ def console_summary(run: AuditRun) -> Iterator[str]:
     if run.blind_spots:
         yield f"Blind spots  {len(run.blind_spots)}:"
         for spot in run.blind_spots[:10]:
-            yield printable(f"  {Platform(spot['platform']).label}: {spot['subject']}: {spot['reason']}")
+            yield f"  {Platform(spot['platform']).label}: {spot['subject']}: {spot['reason']}"
         if len(run.blind_spots) > 10:
             yield f"  … and {len(run.blind_spots) - 10} more in the workbook"
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db.models import Count
+from django.utils import timezone
 
 from audits.display import VERDICT_TONES, optional_last, words
 from audits.latest import speaking_runs
 from audits.lifecycle import Change
 from audits.models import AuditRun, FindingChange, GroupResult, RunReport, RunState
+from audits.reports import NOT_WRITTEN
 from audits.rows import Verdict
 from members.charts import Part
 from members.platforms.types import Platform
 
 SHOWN = 10
 """How many of each sort of change the page itself lists; the number says how many there are."""
+
+WRITING_TIME = timedelta(seconds=60)
+"""How long after its end a run's missing files are taken for files that are still being written."""
 
 _JUDGED = {str(Verdict.COMPLETE), str(Verdict.INCOMPLETE)}
 
@@ -69,8 +75,10 @@ class RunPage:
     comparisons: tuple[Comparison, ...]
     reports: tuple[RunReport, ...]
     """Those whose files are there."""
+    reports_coming: bool
+    """Whether files are missing because the run, which has just ended, still writes them."""
     reports_lost: bool
-    """Whether a file that this run should have is not there."""
+    """Whether a file that this run should have is not there, and will not come by itself."""
 
 
 def load_run_page(run: AuditRun) -> RunPage:
@@ -78,6 +86,8 @@ def load_run_page(run: AuditRun) -> RunPage:
     counts = _verdicts(run)
     reports = tuple(report for report in run.reports.all() if report.file.storage.exists(str(report.file)))
     recorded = run.state in (RunState.COMPLETE, RunState.PARTIAL)
+    missing = recorded and len(reports) < len(RunReport.Format)
+    coming = missing and _still_writing(run)
     return RunPage(
         running=_running(run),
         shares=tuple(_share(platform, counts) for platform in Platform if platform in {p for p, _ in counts}),
@@ -86,8 +96,15 @@ def load_run_page(run: AuditRun) -> RunPage:
         changes=tuple(_changes(run)),
         comparisons=tuple(_comparisons(run)) if counts else (),
         reports=reports,
-        reports_lost=recorded and len(reports) < len(RunReport.Format),
+        reports_coming=coming,
+        reports_lost=missing and not coming,
     )
+
+
+def _still_writing(run: AuditRun) -> bool:
+    if run.finished_at is None or NOT_WRITTEN in run.message:
+        return False
+    return timezone.now() - run.finished_at < WRITING_TIME
 
 
 def _running(run: AuditRun) -> AuditRun | None:

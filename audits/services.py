@@ -64,6 +64,14 @@ def request_audit(
 
 
 @transaction.atomic
+def note_failure(*, trigger: Trigger, message: str) -> AuditRun:
+    """Leave a failed run behind for an audit that could not even be asked for."""
+    return AuditRun.objects.create(
+        state=RunState.FAILED, platforms=[], trigger=trigger, message=message, finished_at=timezone.now()
+    )
+
+
+@transaction.atomic
 def cancel_audit(*, run_id: int) -> bool:
     """Ask an audit to stop; a waiting one ends at once. False when it was finished already."""
     if AuditRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
@@ -164,7 +172,7 @@ def _claim(run_id: int) -> AuditRun:
         with transaction.atomic():
             taken = AuditRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
                 state=RunState.RUNNING,
-                owner=f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid.uuid4().hex[:12]}",
+                owner=f"{_machine()}:{os.getpid()}:{uuid.uuid4().hex[:12]}",
                 started_at=now,
                 heartbeat_at=now,
                 attempts=F("attempts") + 1,
@@ -296,11 +304,20 @@ def _held(run: AuditRun) -> QuerySet[AuditRun]:
     return AuditRun.objects.filter(pk=run.pk, owner=run.owner, state=RunState.RUNNING)
 
 
+def _machine() -> str:
+    """Where a process id means the same process: this host, and on Linux this namespace of process ids."""
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")  # "pid:[4026531836]": containers have their own
+    except OSError:
+        namespace = ""
+    return f"{socket.gethostname()[:24]}/{''.join(filter(str.isdigit, namespace))}"
+
+
 def _orphaned(run: AuditRun, now: datetime) -> bool:
     if run.heartbeat_at is None or run.heartbeat_at < now - ORPHANED_AFTER:
         return True
     host, pid, _ = run.owner.split(":", 2)
-    if host != socket.gethostname()[:24]:
+    if host != _machine():
         return False
     try:
         os.kill(int(pid), 0)

@@ -94,6 +94,7 @@ class Judge:
         presence = seen.presence(key.group_id, key.subject)
         if presence:
             return _ABSENT
-        if presence is None and key.subject in (*row.unresolved, *row.excluded):
+        asked_for = row.category.full_team and key.subject in (*row.unresolved, *row.excluded)
+        if presence is None and asked_for:
             return _UNSEEN
-        return Sight.VOID, "rule changed"  # known not to be there, and nobody asks for them here any more
+        return Sight.VOID, "rule changed"  # nobody asks for them here any more

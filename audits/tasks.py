@@ -15,6 +15,9 @@ from audits import services
 from audits.models import AuditRun, RunState, Trigger
 from members.platforms.types import Platform
 
+WOKEN_AT_ONCE = 5
+"""Only one of them can run, but the worker of the oldest may be the one that is down."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -48,9 +51,17 @@ def run_audit(run_id: int) -> None:
 
 @shared_task
 def schedule_audit(platforms: Sequence[str], deep: bool = False) -> None:
-    """The scheduled audit; skipped while an equal one is still waiting or running."""
-    named = {Platform(name) for name in platforms}
-    wanted = [platform for platform in Platform if platform in named]
+    """The scheduled audit; skipped while an equal one is still waiting or running.
+
+    Arguments that somebody mistyped in the schedule leave a failed run, where people look.
+    """
+    wanted = [platform for platform in Platform if platform in platforms]
+    if not wanted or len(wanted) != len(platforms):
+        services.note_failure(
+            trigger=Trigger.SCHEDULE,
+            message=f'The schedule names no such platforms: {platforms}. Write [["slack", "telegram"]].',
+        )
+        return
     if AuditRun.objects.filter(
         state__in=RunState.unfinished(), platforms=[str(platform) for platform in wanted], deep=deep
     ).exists():
@@ -62,5 +73,5 @@ def schedule_audit(platforms: Sequence[str], deep: bool = False) -> None:
 @shared_task
 def wake_audits() -> None:
     """Take up what a dead process left behind or a broker forgot; scheduled every half minute."""
-    for run_id in services.recover_audits(now=timezone.now())[:1]:
+    for run_id in services.recover_audits(now=timezone.now())[:WOKEN_AT_ONCE]:
         enqueue(run_id)

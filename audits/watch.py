@@ -18,7 +18,7 @@ from audits.progress import Progress, Stage
 from audits.scope import anchors, scope_candidates, scoped_groups
 from members.identity import Resolved, resolve_all
 from members.platforms.base import CallMeter, PlatformReader
-from members.platforms.errors import AccountTrouble, Gone, PlatformError, TryLater
+from members.platforms.errors import AccountTrouble, Gone, PlatformError, TryLater, Unreachable
 from members.platforms.types import (
     Account,
     AdminStatus,
@@ -32,8 +32,8 @@ from members.platforms.types import (
 )
 from members.policy import EmployeeStatus, Handle, Person, Policy, concerns
 
-HISTORY_MAX_AGE = timedelta(days=7)
-"""How long a group's history setting is trusted before it is read again."""
+HISTORY_MAX_AGE = timedelta(days=7, hours=-1)
+"""How long a group's history setting is trusted: a week, less the hour by which a weekly audit may vary."""
 
 SECOND_LOOKS = 50
 """How many groups that seem out of scope are looked into per run, the longest unread first: what hides
@@ -44,6 +44,9 @@ FEWEST_TO_HIDE = 100
 core.telegram.org/method/channels.toggleParticipantsHidden; only admins still see them)."""
 
 T = TypeVar("T")
+
+_THE_END = (AccountTrouble, Unreachable)
+"""What ends the watch of a platform: whatever else was asked for would be refused, or never answered, too."""
 
 _CUT_SHORT = "The run was cut short before this list was read."
 _WORKERS = 16
@@ -151,6 +154,8 @@ class Watch:
             candidates = await reader.users(wanted)
         except TryLater as error:
             self.people.update({w.key: PersonSeen(w.key, id=w.id, unread=str(error)) for w in wanted})
+            if isinstance(error, _THE_END):
+                raise
             return
         statuses = {person.key: person.status for person in people}
         to_read: list[tuple[str, PlatformUser]] = []
@@ -163,9 +168,7 @@ class Watch:
                 )
                 if self.account is not None and user.id == self.account.id:
                     self.account_employee = want.key
-                    self._settle(want.key, frozenset(g.id for g in self.groups.values() if g.joined))
-                else:
-                    to_read.append((want.key, user))
+                to_read.append((want.key, user))
             elif statuses[want.key] is EmployeeStatus.OFFBOARDED and resolution.code == "deactivated":
                 self.people[want.key] = PersonSeen(want.key, resolution.user, want.id)  # in no group any more
             elif failure is not None:
@@ -173,9 +176,7 @@ class Watch:
             else:
                 self.people[want.key] = PersonSeen(want.key, id=want.id, unresolved=resolution.reason)
         self._recognise_account(wanted)
-        failure = await _each(to_read, lambda item: self._read_person(reader, *item))
-        if isinstance(failure, AccountTrouble):
-            raise failure
+        await _each(to_read, lambda item: self._read_person(reader, *item))
 
     def _recognise_account(self, wanted: Sequence[Wanted]) -> None:
         """The account's own employee is present wherever the account is, also when no list names them."""
@@ -192,7 +193,7 @@ class Watch:
             async for page in reader.groups_of(user):
                 self._merge(page)
                 group_ids.update(group.id for group in page)
-        except AccountTrouble as error:
+        except _THE_END as error:
             self._settle(key, frozenset(group_ids), unread=str(error))
             raise
         except PlatformError as error:
@@ -216,17 +217,13 @@ class Watch:
                     self.superseded.setdefault(details.migrated_from, group.id)
             except Gone:
                 self.vanished[group.id] = group
-            except TryLater:
+            except (TryLater, AccountTrouble):
                 raise
             except PlatformError as error:
-                if isinstance(error, AccountTrouble):
-                    raise
                 self._blind(group.name, f"History setting not read: {error}", group_id=group.id)
             self.progress.advance(self.platform)
 
         error = await _each(due, read)
-        if isinstance(error, AccountTrouble):
-            raise error
         if error is not None:
             left = sum(1 for group in due if group.id not in self.details and group.id not in self.vanished)
             self._blind("History settings", f"{left} of {len(due)} left for the next run: {error}")
@@ -261,16 +258,15 @@ class Watch:
                 return
             try:
                 self.asked[group.id, key] = await reader.is_member(group, user)
-            except AccountTrouble:
+            except _THE_END:
                 raise
             except PlatformError as error:
+                self._note_if_passing(error)
                 self._blind(
                     group.name, f"Whether {key} is in it could not be asked: {error}", group_id=group.id
                 )
 
-        error = await _each(list(self._unproven(groups, keys)), ask)
-        if isinstance(error, AccountTrouble):
-            raise error
+        await _each(list(self._unproven(groups, keys)), ask)
 
     def leave_doubts_open(self) -> None:
         """Nobody will be asked any more: an absence that is not proven by now stays unknown."""
@@ -321,9 +317,10 @@ class Watch:
             except Gone:
                 self.vanished[group.id] = group
                 return
-            except AccountTrouble:
+            except _THE_END:
                 raise
             except PlatformError as error:
+                self._note_if_passing(error)
                 self._blind(group.name, f"Member list not read: {error}", group_id=group.id)
                 return
             self.member_counts[group.id] = max(len(ids), expected or 0)
@@ -335,9 +332,12 @@ class Watch:
             self._compare(group, frozenset(ids & ours))
             self.progress.advance(self.platform)
 
-        error = await _each(scoped, read)
-        if isinstance(error, AccountTrouble):
-            raise error
+        await _each(scoped, read)
+
+    def _note_if_passing(self, error: PlatformError) -> None:
+        """A refusal is a blind spot by nature; what fails only for now leaves the run partial."""
+        if isinstance(error, TryLater):
+            self.trouble = self.trouble or Trouble(error.code, str(error))
 
     def _compare(self, group: PlatformGroup, ids: frozenset[str]) -> None:
         """Note where the group's own list and the people's lists disagree; the group's list counts."""
@@ -363,7 +363,10 @@ class Watch:
 
 
 async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> PlatformError | None:
-    """Do the work for every item, some at a time; the first error that escapes ends it and is returned."""
+    """Do the work for every item, some at a time; the first error that escapes ends it.
+
+    It is returned, or raised where it ends the whole watch.
+    """
     queue = iter(items)
     failures: list[PlatformError] = []
 
@@ -377,6 +380,9 @@ async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> Pla
                 failures.append(error)
 
     await asyncio.gather(*(worker() for _ in range(_WORKERS)))
+    for failure in failures:
+        if isinstance(failure, _THE_END):
+            raise failure
     return failures[0] if failures else None
 
 

@@ -184,7 +184,10 @@ def _exceptions(run: AuditRun) -> Iterator[tuple[CellValue, ...]]:
         (platform, external_id): name
         for platform, external_id, name in Group.objects.values_list("platform", "external_id", "name")
     }
-    for exclusion in Exclusion.objects.select_related("employee").filter(platform__in=run.platforms):
+    granted = Exclusion.objects.filter(platform__in=run.platforms)
+    if run.finished_at is not None:  # a file written again tells what held then
+        granted = granted.filter(granted_at__lte=run.finished_at)
+    for exclusion in granted.select_related("employee"):
         who = exclusion.employee.name if exclusion.employee is not None else ""
         kind = exclusion.get_kind_display() if exclusion.kind else ""
         expired = exclusion.expires is not None and exclusion.expires < _day(run)

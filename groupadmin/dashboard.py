@@ -9,28 +9,35 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
-from django.db.models import Count, Model, Q
+from django.db.models import Count, Model
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from audits.display import RUN_TONES, VERDICT_TONES, words
+from audits.display import RUN_TONES, VERDICT_TONES, progress_label, words
 from audits.lifecycle import State
 from audits.models import AuditRun, Finding, GroupResult, RunState
 from audits.rows import Verdict
 from members.charts import Bar, Part, percent
-from members.models import Category, Employee, Exclusion, Group, MembershipRule, ScopeLine
+from members.models import (
+    ENDS_SOON,
+    Category,
+    Employee,
+    Exclusion,
+    Group,
+    MembershipRule,
+    ScopeLine,
+    ending_soon,
+    holding,
+)
 from members.platforms.types import Platform
 from members.policy import EmployeeStatus
 from members.ui import Tone
 
 Reader: TypeAlias = PermissionsMixin | AnonymousUser
-
-EXPIRY_WARNING = timedelta(days=14)
-"""How long before its end an exclusion is announced."""
 
 RUNS_IN_TREND = 30
 RUNS_LISTED = 5
@@ -94,6 +101,7 @@ class Overview:
 
     stats: tuple[Stat, ...]
     running: AuditRun | None
+    """The audit under way, else the one that waits first."""
     coverage: tuple[Coverage, ...]
     categories: tuple[Bar, ...]
     """Share of complete groups (0–100) among those that need the full team and could be judged."""
@@ -117,7 +125,7 @@ def load(user: Reader, now: datetime) -> Overview:
     exclusions, exclusion_notices = _exclusions(user, now)
     return Overview(
         stats=(*_audit_stats(results, findings, recorded), *_groups(user), *people, *exclusions),
-        running=next((run for run in runs if not run.finished), None),
+        running=_under_way(runs),
         coverage=tuple(_coverage(platform, *found) for platform, found in results.items()),
         categories=_categories(results),
         findings=findings,
@@ -140,6 +148,13 @@ def _runs(user: Reader) -> list[AuditRun]:
         return []
     bulky = ("summary", "blind_spots", "archived_groups", "api_calls")
     return list(AuditRun.objects.defer(*bulky).order_by("-id")[:RUNS_IN_TREND])
+
+
+def _under_way(runs: Sequence[AuditRun]) -> AuditRun | None:
+    unfinished = [run for run in reversed(runs) if not run.finished]
+    return next(
+        (run for run in unfinished if run.state == RunState.RUNNING), unfinished[0] if unfinished else None
+    )
 
 
 def _latest_results(recorded: Sequence[AuditRun]) -> _Results:
@@ -226,7 +241,7 @@ def _open_findings(user: Reader) -> tuple[Bar, ...]:
 
 
 def _run(run: AuditRun) -> Run:
-    outcome = f"{run.opened} opened, {run.resolved} resolved" if run.finished else run.progress_label
+    outcome = f"{run.opened} opened, {run.resolved} resolved" if run.finished else progress_label(run)
     return Run(
         name=str(run),
         url=_url(run),
@@ -277,16 +292,14 @@ def _people(user: Reader) -> tuple[list[Stat], list[Notice]]:
 def _exclusions(user: Reader, now: datetime) -> tuple[list[Stat], list[Notice]]:
     if not _may_view(user, Exclusion):
         return [], []
-    first, last = now.date(), (now + EXPIRY_WARNING).date()
     counts = Exclusion.objects.aggregate(
-        holding=Count("id", filter=Q(expires=None) | Q(expires__gte=first)),
-        ending=Count("id", filter=Q(expires__range=(first, last))),
+        holding=Count("id", filter=holding(now.date())),
+        ending=Count("id", filter=ending_soon(now.date())),
     )
     url = _list_url(Exclusion)
-    ending = f"{url}?{urlencode({'expires__gte': str(first), 'expires__lte': str(last)})}"
     return (
-        [Stat("Exclusions", f"{counts['holding']:,}", url, "in force")],
-        [Notice(counts["ending"], f"Exclusions that end within {EXPIRY_WARNING.days} days", ending)],
+        [Stat("Exclusions", f"{counts['holding']:,}", f"{url}?holds=yes", "in force")],
+        [Notice(counts["ending"], f"Exclusions that end within {ENDS_SOON.days} days", f"{url}?holds=soon")],
     )
 
 

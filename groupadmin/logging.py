@@ -5,6 +5,7 @@ Readable lines on one machine, JSON (one object a line) in production.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -52,8 +53,20 @@ def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return redacted
 
 
+class RefusalsInOneLine(logging.Filter):
+    """Drops the traceback of a request that was refused (a wrong host, a missing right): it is no bug of ours."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if 400 <= getattr(record, "status_code", 500) < 500:
+            record.exc_info = None
+        return True
+
+
 def logging_config(*, as_json: bool, colors: bool, celery_level: str) -> dict[str, Any]:
-    """Django's LOGGING; also configures structlog, whose events end in the same handler (standard error)."""
+    """Django's LOGGING; also configures structlog, whose events end in the same handler (standard error).
+
+    The formatter "plain" is for files: readable lines without colours, whatever the handler shows.
+    """
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -71,28 +84,42 @@ def logging_config(*, as_json: bool, colors: bool, celery_level: str) -> dict[st
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Processor = (
-        structlog.processors.JSONRenderer()
-        if as_json
-        # The plain formatter: the richer ones print local variables, secrets included.
-        else structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
-    )
+
+    def console(*, colors: bool) -> Processor:
+        # Plain tracebacks: the richer ones print local variables, secrets included.
+        return structlog.dev.ConsoleRenderer(
+            colors=colors, exception_formatter=structlog.dev.plain_traceback
+        )
+
+    def formatter(renderer: Processor) -> dict[str, Any]:
+        return {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": common,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact_event,
+                renderer,
+            ],
+        }
+
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
-            "structured": {
-                "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": common,
-                "processors": [
-                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.processors.format_exc_info,
-                    redact_event,
-                    renderer,
-                ],
+            "structured": formatter(
+                structlog.processors.JSONRenderer() if as_json else console(colors=colors)
+            ),
+            "plain": formatter(console(colors=False)),
+        },
+        "filters": {"refusals": {"()": RefusalsInOneLine}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "structured",
+                "filters": ["refusals"],
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
             **{name: {"level": "WARNING"} for name in QUIET_LIBRARIES},

@@ -47,6 +47,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_AGE = 12 * 60 * 60
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "groupadmin.error_reports.ErrorReportFilter"
 
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
@@ -194,7 +195,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Import and export of tables ---------------------------------------------------------------
 
-# What the admin cannot say itself: formats and safe cells are in members.tables, rights in members.admin.base.
+# The rest is said where it is used: formats in members.tables, rights in members.admin.base.
 IMPORT_EXPORT_USE_TRANSACTIONS = True
 IMPORT_EXPORT_IMPORT_IGNORE_BLANK_LINES = True
 

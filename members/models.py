@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 from simple_history.models import HistoricalRecords
 
 from members.platforms.types import AdminStatus, GroupKind, History, Platform, Privacy
@@ -41,7 +42,7 @@ class Team(models.Model):
         max_length=50,
         unique=True,
         validators=[valid_key],
-        help_text="Short and stable: policy files refer to it.",
+        help_text="Short. It stays for ever, because policy files refer to it.",
     )
     name = models.CharField(max_length=100)
     history = HistoricalRecords()
@@ -60,7 +61,7 @@ class Employee(models.Model):
         max_length=50,
         unique=True,
         validators=[valid_key],
-        help_text="Short and stable: policy files and reports refer to it.",
+        help_text="Short. It stays for ever, because policy files and reports refer to it.",
     )
     name = models.CharField(max_length=200)
     title = models.CharField(max_length=200, blank=True)
@@ -137,7 +138,7 @@ class Category(models.Model):
         max_length=50,
         unique=True,
         validators=[valid_key],
-        help_text="Short and stable: policy files and reports refer to it.",
+        help_text="Short. It stays for ever, because policy files and reports refer to it.",
     )
     name = models.CharField(max_length=100)
     position = models.PositiveIntegerField(default=0, help_text="Categories are tried in this order.")
@@ -216,6 +217,9 @@ class Group(models.Model):
         return self.name
 
 
+_RULE_ABOUT = ("category", "team", "employee")
+
+
 class MembershipRule(models.Model):
     """On a platform (optionally only in a category) a team or an employee is required or optional."""
 
@@ -242,6 +246,13 @@ class MembershipRule(models.Model):
                 condition=models.Q(team__isnull=True) ^ models.Q(employee__isnull=True),
                 name="rule_team_or_employee",
                 violation_error_message="Choose either a team or an employee.",
+            ),
+            models.UniqueConstraint(
+                "platform",
+                *(Coalesce(name, 0, output_field=models.BigIntegerField()) for name in _RULE_ABOUT),
+                "level",
+                name="rule_once",
+                violation_error_message="This rule exists already.",
             ),
         ]
 
@@ -295,6 +306,20 @@ class NamingRule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pattern} → {self.replacement}"
+
+
+ENDS_SOON = timedelta(days=30)
+"""How long before its end an exclusion is announced."""
+
+
+def holding(day: date) -> models.Q:
+    """The condition under which an exclusion holds on `day` (UTC)."""
+    return models.Q(expires=None) | models.Q(expires__gte=day)
+
+
+def ending_soon(day: date) -> models.Q:
+    """The condition under which an exclusion still holds on `day` (UTC), but not for long."""
+    return models.Q(expires__range=(day, day + ENDS_SOON))
 
 
 class Exclusion(models.Model):

@@ -174,7 +174,7 @@ class _Parser:
             employees=self._section("employees", self._employee),
             teams=self._section("teams", self._team),
             categories=self._section("categories", self._category),
-            rules=self._section("rules", self._rule),
+            rules=_without_repeats(self._section("rules", self._rule)),
             scope=self._section("scope", self._scope_line),
             naming=self._section("naming", self._naming),
             exclusions=self._section("exclusions", self._exclusion),
@@ -304,6 +304,11 @@ class _Parser:
             if value not in keys:
                 where = "the database" if section is None else kind
                 entry.note(key, f"there is no {shown(value)} in {where}")
+
+
+def _without_repeats(rules: tuple[Rule, ...] | None) -> tuple[Rule, ...] | None:
+    """A rule that is written twice says no more than once."""
+    return None if rules is None else tuple(dict.fromkeys(rules))
 
 
 def _username(entry: ObjectReader, key: str) -> str | None:

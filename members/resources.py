@@ -158,7 +158,7 @@ class MembershipRuleResource(TableResource):
     class Meta:
         model = MembershipRule
         fields = ("platform", "category", "team", "employee", "level")
-        import_id_fields = ("platform", "category", "team", "employee")
+        import_id_fields = ("platform", "category", "team", "employee", "level")
 
 
 class ScopeLineResource(TableResource):

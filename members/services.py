@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from simple_history.utils import bulk_update_with_history
 
 from members import policy_store
-from members.models import Employee, EmployeeHandle, Group
+from members.models import Employee, EmployeeHandle, Exclusion, Group
 from members.platforms.types import Platform, PlatformUser
 from members.policy import EmployeeStatus, Handle, Person, Policy
 from members.policy_file import EmployeeEntry
@@ -103,8 +103,26 @@ def unpin_categories(*, groups: QuerySet[Group]) -> int:
     return _set_pinned(groups.filter(category_pinned=True), pinned=False)
 
 
+@transaction.atomic
+def follow_migrations(*, platform: Platform, moved: Mapping[str, str]) -> None:
+    """What people decided about a basic group goes on for the supergroup it became (old id → new id)."""
+    for old, new in moved.items():
+        group = Group.objects.filter(platform=platform, external_id=old, category_pinned=True).first()
+        if group is not None:
+            heir = Group.objects.filter(platform=platform, external_id=new, category_pinned=False)
+            heir.update(category=group.category, category_pinned=True)
+        decided = Exclusion.objects.filter(platform=platform, group_external_id=new)
+        known = set(decided.values_list("employee", "kind"))
+        for exclusion in Exclusion.objects.filter(platform=platform, group_external_id=old):
+            if (exclusion.employee_id, exclusion.kind) not in known:
+                exclusion.group_external_id = new
+                exclusion.save()
+
+
 def _set_pinned(groups: QuerySet[Group], *, pinned: bool) -> int:
-    rows = list(groups)
+    # Locked in the order of the keys, so that it and an audit that writes groups never wait for each other.
+    locked = Group.objects.select_for_update().filter(pk__in=groups.order_by().values("pk"))
+    rows = list(locked.order_by("pk"))
     for row in rows:
         row.category_pinned = pinned
     bulk_update_with_history(rows, Group, ["category_pinned"], batch_size=500)

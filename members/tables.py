@@ -6,6 +6,8 @@ silence; what is exported is safe to open in a spreadsheet program and comes bac
 
 from __future__ import annotations
 
+import csv
+import io
 import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -54,8 +56,19 @@ class _SafeExport:
         return super().export_data(tablib.Dataset(*rows, headers=dataset.headers), **options)  # type: ignore[misc]
 
 
+class UnreadableTable(ValueError):
+    """The uploaded file is no table of its format; the message is for the person who sent it."""
+
+
 class Csv(_SafeExport, base_formats.CSV):
     """Comma-separated values in UTF-8."""
+
+    def create_dataset(self, in_stream: str, **options: Any) -> tablib.Dataset:
+        rows = list(csv.reader(io.StringIO(in_stream, newline="")))
+        for number, row in enumerate(rows, start=1):
+            if len(row) > len(rows[0]):
+                raise UnreadableTable(f"Row {number} has {len(row)} cells; the header has {len(rows[0])}.")
+        return super().create_dataset(in_stream, **options)
 
 
 class Xlsx(_SafeExport, base_formats.XLSX):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -14,8 +15,8 @@ from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack.faults import SlackError
 from groupadmin.sandbox.telegram.world import TelegramChat
-from members.models import Group
-from tests.audit_world import TINY, Office, changes, channel_without_bo, findings, missing_bo
+from members.models import Category, Exclusion, Group
+from tests.audit_world import TINY, Meanwhile, Office, changes, channel_without_bo, findings, missing_bo
 
 pytestmark = pytest.mark.django_db
 
@@ -129,6 +130,40 @@ class TestAGroup:
         assert opened == {("opened", "", str(new.id), *finding) for finding in mine}
         assert str(old.id) not in second.rows()
         assert changes(office.audit(TELEGRAM)) == []
+
+
+class TestWhatPeopleDecided:
+    def test_goes_on_when_a_group_becomes_a_supergroup(self, office: Office) -> None:
+        old = office.chat(lambda truth, chat: chat.kind == "basic" and truth.required_missing != frozenset())
+        office.audit(TELEGRAM)
+        internal = Category.objects.get(key="internal")
+        Group.objects.filter(external_id=old.id).update(category=internal, category_pinned=True)
+        Exclusion.objects.create(
+            platform="telegram", group_external_id=old.id, kind="hidden_history", reason="On purpose."
+        )
+        new = migrate(office, old)
+
+        row = office.audit(TELEGRAM).rows()[str(new.id)]
+
+        assert (row["category"], row["verdict"]) == ("internal", "exempt")
+        assert Group.objects.get(external_id=new.id).category_pinned
+        assert Exclusion.objects.get(reason="On purpose.").group_external_id == str(new.id)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_while_an_audit_runs_is_not_overwritten_by_it(self, office: Office) -> None:
+        channel = office.channel(lambda truth, channel: truth.category == "customer")
+        office.audit(SLACK)
+        group = Group.objects.filter(external_id=channel.id)
+        intro = Category.objects.get(key="intro")
+
+        def pin() -> None:
+            group.update(category=intro, category_pinned=True)
+            connection.close()  # this is a thread of the server
+
+        office.slack.script.add("users.list", Meanwhile(pin))
+        office.audit(SLACK)
+
+        assert group.get().category == intro
 
 
 class TestHistory:

@@ -174,6 +174,17 @@ class TestOneAtATime:
         run = AuditRun.objects.get()
         assert (run.state, run.deep, run.trigger) == ("queued", True, "command")
         assert (outcome.code, outcome.printed) == (0, f"Audit {run.pk} is waiting for a worker.\n")
+        assert outcome.document == {"run": {"id": run.pk, "state": "queued"}}
+
+    @pytest.mark.parametrize("option", ["--xlsx", "--csv"])
+    def test_the_workers_write_no_file_where_this_machine_wants_it(
+        self, office: Office, tmp_path: Path, option: str
+    ) -> None:
+        outcome = office.audit("--background", f"{option}={tmp_path / 'file'}")
+
+        assert outcome.code == 2
+        assert outcome.error == "--background leaves the files on the run's page: leave out --xlsx and --csv."
+        assert not AuditRun.objects.exists()
 
 
 def complaint(stderr: str) -> str:

@@ -61,8 +61,8 @@ def linger(office: Office, seconds: float) -> None:
 
 
 def lists_to_read(office: Office) -> int:
-    """How many people Slack is asked about: not the account itself, nor those whose account is off."""
-    return sum(not member.slack_account.deleted for member in office.company.staff.values()) - 1
+    """How many people Slack is asked about: all but those whose account is off."""
+    return sum(not member.slack_account.deleted for member in office.company.staff.values())
 
 
 class TestOnAWorker:

@@ -68,6 +68,9 @@ def test_an_equal_audit_that_is_not_finished_is_enough() -> None:
     assert AuditRun.objects.count() == 3
 
 
-def test_a_platform_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ValueError, match="discord"):
-        schedule_audit(["discord"])
+@pytest.mark.parametrize("platforms", [["discord"], ["slack", "discord"], "slack", []])
+def test_a_mistyped_platform_leaves_a_failed_run_that_says_so(platforms: list[str]) -> None:
+    schedule_audit(platforms)
+    run = AuditRun.objects.get()
+    assert (run.state, run.trigger) == ("failed", "schedule")
+    assert "names no such platforms" in run.message

@@ -142,8 +142,26 @@ def test_a_taken_port_is_told_in_one_line(home: Home) -> None:
 
     assert refused.returncode == 1
     assert refused.stderr.splitlines() == [
-        f"CommandError: Cannot listen on 127.0.0.1:{port} (Address already in use): choose another --port."
+        f"CommandError: Cannot listen on 127.0.0.1:{port} (Address already in use): "
+        "choose another --port or --host."
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        ("--port=99999", "argument --port: '99999' is not a port: a number from 1 to 65535"),
+        ("--port=http", "argument --port: 'http' is not a port: a number from 1 to 65535"),
+        ("--host=nowhere.invalid", "There is no address 'nowhere.invalid': choose another --host."),
+        (f"--host={'x' * 70}.example", f"There is no address '{'x' * 70}.example': choose another --host."),
+    ],
+)
+def test_a_place_that_does_not_exist_is_told_in_one_line(tmp_path: Path, option: str, complaint: str) -> None:
+    refused = manage("serve", option, env=environment(VAR_DIR=str(tmp_path)))
+
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1].endswith(f": {complaint}")
+    assert "Traceback" not in refused.stderr
 
 
 def test_an_unmigrated_database_is_told_in_one_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -213,6 +214,15 @@ class TestScopeAndSight:
         evaluation = judge(policy(), seen([channel("C1")], complete=False), known=[known])
         assert row_of(evaluation, "C9").verdict is Verdict.ERROR
         assert kinds(evaluation, "C9") == set()
+
+    def test_decisions_about_a_basic_group_go_on_for_the_supergroup_it_became(self) -> None:
+        rules = policy(ADA, exclusions=[Exclusion(TELEGRAM, "7", employee="ada")])
+        rules = replace(rules, pinned_categories={(TELEGRAM, "7"): "internal"})
+        observation = seen(
+            [supergroup("8")], in_groups("ada", platform=TELEGRAM), platform=TELEGRAM, superseded={"7": "8"}
+        )
+        row = row_of(judge(rules, observation), "8")
+        assert (row.excluded, row.category.key) == (("ada",), "internal")
 
     def test_a_group_left_on_purpose_is_neither_a_row_nor_a_gap(self) -> None:
         known = KnownGroup(SLACK, "C9", "left-bitsafe", in_scope=True)

@@ -220,12 +220,21 @@ class TestImport:
         monkeypatch.setattr(tables, "MAX_ROWS", 1)
         assert refusal(admin_client, Employee, EMPLOYEES)[1].startswith("At most 1 rows at a time")
 
-    @pytest.mark.parametrize("format", [CSV, XLSX])
-    def test_bytes_that_are_no_table_are_an_error_of_the_form(
-        self, admin_client: Client, format: str
+    @pytest.mark.parametrize(
+        ("content", "format", "told"),
+        [
+            (as_csv([["key", "name"], ["ada", "Ada"], ["bob", "Bob", "?"]]), CSV, "Row 3 has 3 cells;"),
+            ("key,name\nada,Ädä\n".encode("latin-1"), CSV, "This is no CSV file in UTF-8."),
+            (b"key,name\nada,Ada\n", XLSX, "This file cannot be read."),
+        ],
+        ids=["a row with more cells than the header", "not UTF-8", "not a workbook"],
+    )
+    def test_a_file_that_is_no_table_is_refused_in_words(
+        self, admin_client: Client, content: bytes, format: str, told: str
     ) -> None:
-        response = upload(admin_client, Employee, b"\xff\xfe\x00garbage", format)
-        assert response.context["form"].errors["import_file"]
+        response = upload(admin_client, Employee, content, format)
+        (error,) = response.context["form"].errors["import_file"]
+        assert error.startswith(told)
 
     def test_what_no_longer_fits_when_it_is_confirmed_imports_nothing(self, admin_client: Client) -> None:
         preview = upload(admin_client, Employee, as_csv(EMPLOYEES))

@@ -10,6 +10,9 @@ import logging.config
 import pytest
 import structlog
 from cryptography.fernet import Fernet
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
 
 from groupadmin.logging import MASK, logging_config, redact
 
@@ -94,3 +97,28 @@ def test_json_lines_are_whole_and_keep_plain_values() -> None:
         "why": None,
         "token": None,
     }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("host", "path", "status", "line"),
+    [
+        ("evil.example", "/admin/login/", 400, "Invalid HTTP_HOST header: 'evil.example'."),
+        ("testserver", "/admin/audits/auditrun/start/", 403, "Forbidden (Permission denied)"),
+    ],
+)
+def test_a_refused_request_is_one_line(client: Client, host: str, path: str, status: int, line: str) -> None:
+    client.force_login(User.objects.create_user("noah", is_staff=True))
+    stream = io.StringIO()
+    config = logging_config(as_json=False, colors=False, celery_level="INFO")
+    handler = logging.config.DictConfigurator(
+        {**config, "handlers": {"stderr": {**config["handlers"]["stderr"], "stream": stream}}}
+    )
+    handler.configure()
+    try:
+        assert client.get(path, headers={"host": host}).status_code == status
+    finally:
+        logging.config.dictConfig(settings.LOGGING)
+
+    assert line in stream.getvalue()
+    assert "Traceback" not in stream.getvalue()

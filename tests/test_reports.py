@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import re
-from datetime import date, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 
 from audits.contract import audit_document
 from audits.models import AuditRun, RunReport, RunState, Trigger
@@ -92,6 +94,7 @@ def run() -> AuditRun:
         reason=excused.reason,
         expires=excused.expires,
     )
+    Exclusion.objects.update(granted_at=NOW)
     return found
 
 
@@ -208,6 +211,12 @@ class TestWorkbook:
             "The customer asked.",
         )
         assert exclusion[5].date() == date(2026, 5, 31)
+
+    def test_a_file_written_again_knows_nothing_of_later_exclusions(
+        self, run: AuditRun, tmp_path: Path
+    ) -> None:
+        Exclusion.objects.update(granted_at=NOW + timedelta(days=1))
+        assert len(workbook(run, tmp_path)["Exceptions"]) == 2, "the header and the archived channel"
 
     def test_an_exclusion_that_had_ended_says_so(self, run: AuditRun, tmp_path: Path) -> None:
         Exclusion.objects.update(expires=date(2026, 5, 3))
@@ -402,6 +411,10 @@ class TestConsole:
         assert "8 open: 8 opened, 0 reopened, 0 resolved by this run" in text
         assert "Lost <> BitSafe" in text
 
+    def test_a_message_cannot_steer_the_terminal(self) -> None:
+        run = empty(RunState.FAILED, "Slack: it answered \x1b[2Jnonsense.\x07")
+        assert list(console_summary(run))[1] == "  ! Slack: it answered [2Jnonsense."
+
     def test_a_name_cannot_steer_the_terminal(self) -> None:
         spots = (BlindSpot(SLACK, "\x1b[31mred", "It would not say.\x07"),)
         run = stored(judge(policy(ADA), seen([channel("C1")], in_groups("ada", "C1"), blind_spots=spots)))
@@ -424,3 +437,20 @@ class TestStoredReports:
         assert len(after) == 3
         assert all(default_storage.exists(name) for name in after)
         assert not any(default_storage.exists(name) for name in before - after)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_two_may_write_them_at_the_same_time(self, run: AuditRun) -> None:
+        """As when somebody asks for the files again while the run is still at it."""
+
+        def write() -> None:
+            try:
+                store_reports(run_id=run.pk)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(4) as pool:
+            for writing in [pool.submit(write) for _ in range(4)]:
+                writing.result()
+        kept = RunReport.objects.filter(run=run)
+        assert sorted(report.format for report in kept) == ["csv", "json", "xlsx"]
+        assert all(default_storage.exists(str(report.file)) for report in kept)

@@ -22,7 +22,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from audits.models import AuditRun, RunReport, RunState, Trigger
 from audits.observation import BlindSpot, PlatformObservation, Trouble
-from audits.reports import store_reports
+from audits.reports import NOT_WRITTEN, store_reports
 from groupadmin.sandbox.runner import Sandbox
 from members import policy_load
 from members.platforms.types import CallCount
@@ -321,6 +321,22 @@ class TestDownloads:
         assert "The report files are written." in response.content.decode()
         assert json.loads(runner.get(address(run, "report", "json")).getvalue())["run"]["id"] == run.pk
         assert "Write the files again" not in words(runner, run)
+
+    def test_right_after_the_end_they_are_still_being_written(self, runner: Client) -> None:
+        run = slack_run("acme-bitsafe", at=datetime.now(UTC))
+        text = words(runner, run)
+        assert "The files are being written." in text
+        assert "Write the files again" not in text
+        store_reports(run_id=run.pk)
+        assert "The files are being written." not in words(runner, run)
+
+    def test_what_the_disk_refused_can_be_written_again_at_once(self, runner: Client) -> None:
+        run = slack_run("acme-bitsafe", at=datetime.now(UTC))
+        run.message = f"{NOT_WRITTEN}: No space left on device."
+        run.save()
+        text = words(runner, run)
+        assert "The files are being written." not in text
+        assert "Write the files again" in text
 
     def test_writing_them_needs_the_right_and_a_finished_run(self, runner: Client) -> None:
         run = unfinished()

@@ -244,6 +244,11 @@ class TestCommand:
         assert "choose other ports" in result.stderr
         assert "Traceback" not in result.stderr
 
+    def test_an_impossible_port_is_a_usage_error(self, tmp_path: Path) -> None:
+        result = manage("sandbox", "--slack-port", "99999", env=environment(VAR_DIR=str(tmp_path)))
+        assert result.returncode == 2
+        assert "'99999' is not a port" in result.stderr
+
     def test_no_groups_make_no_company(self, tmp_path: Path) -> None:
         result = manage("sandbox", "--size", "0", env=environment(VAR_DIR=str(tmp_path)))
         assert result.returncode == 2

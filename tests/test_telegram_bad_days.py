@@ -116,7 +116,7 @@ class TestLimits:
             assert telegram.meter.snapshot().calls["GetFullChannel"] == 1  # the second did not even ask
 
     async def test_a_limit_that_never_ends(self, sandbox: TelegramSandbox) -> None:
-        async with reader(sandbox, attempts=2) as telegram:
+        async with reader(sandbox, flood_waits=1) as telegram:
             sandbox.script.add("GetDialogs", RpcFault("FLOOD_WAIT_0"), times=None)
             with pytest.raises(TryLater):
                 await everything(telegram.groups())

@@ -23,6 +23,7 @@ from members.platforms.telegram_parse import (
     present_user_id,
 )
 from members.platforms.telegram_people import search_order
+from members.platforms.text import group_name
 from members.platforms.types import AdminStatus, GroupKind, History, Platform, PlatformGroup, Privacy
 
 FLAG = st.sampled_from([None, True])
@@ -80,7 +81,7 @@ class TestGroups:
         parsed = parse_group(chat)
         if parsed is None:
             return
-        assert (parsed.id, parsed.name, parsed.joined) == (str(chat.id), chat.title, True)
+        assert (parsed.id, parsed.name, parsed.joined) == (str(chat.id), group_name(chat.title), True)
         assert parsed.total_members is None or parsed.total_members > 0
         if parsed.kind is GroupKind.BASIC:
             assert parsed.privacy is Privacy.PRIVATE and parsed.history is History.NOT_APPLICABLE
@@ -89,6 +90,16 @@ class TestGroups:
             assert parsed.history is History.UNKNOWN and parsed.superseded_by is None
             assert not (chat.left or chat.min or chat.monoforum)
             assert chat.megagroup or chat.gigagroup
+
+    @pytest.mark.parametrize(
+        ("title", "name"),
+        [("=1+1 \u202ecba 🦊\x1b", "=1+1 \u202ecba 🦊\x1b"), ("a\0b", "a\ufffdb"), ("x" * 300, "x" * 255)],
+        ids=["as it is", "NUL", "too long"],
+    )
+    def test_names_are_what_every_database_keeps(self, title: str, name: str) -> None:
+        chat = tl.Channel(7, title, tl.ChatPhotoEmpty(), date=None, megagroup=True)
+        parsed = parse_group(chat)
+        assert parsed is not None and parsed.name == name
 
     @pytest.mark.parametrize(
         "chat",

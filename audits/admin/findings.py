@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from import_export import resources
@@ -17,7 +18,7 @@ from audits.display import CHANGE_TONES, STATE_TONES, optional_last, words
 from audits.lifecycle import Change, State
 from audits.models import Finding, FindingChange
 from members.admin.base import TableExportMixin
-from members.models import Employee, Exclusion
+from members.models import Employee, Exclusion, holding
 from members.tables import Moment, WholeNumber, shown
 from members.ui import DASH, badge, time_tag
 
@@ -114,9 +115,9 @@ class FindingResource(resources.ModelResource):
 
     group_name = shown("group__name", name="group_name")
     employee_name = shown("employee__name", name="employee_name")
-    first_seen_at = shown("first_seen_at", Moment())
-    last_seen_at = shown("last_seen_at", Moment())
-    resolved_at = shown("resolved_at", Moment())
+    first_seen_utc = shown("first_seen_at", Moment(), name="first_seen_utc")
+    last_seen_utc = shown("last_seen_at", Moment(), name="last_seen_utc")
+    resolved_utc = shown("resolved_at", Moment(), name="resolved_utc")
     times_reopened = shown("times_reopened", WholeNumber())
 
     class Meta:
@@ -130,9 +131,9 @@ class FindingResource(resources.ModelResource):
             "employee_name",
             "state",
             "detail",
-            "first_seen_at",
-            "last_seen_at",
-            "resolved_at",
+            "first_seen_utc",
+            "last_seen_utc",
+            "resolved_utc",
             "end_reason",
             "times_reopened",
         )
@@ -217,6 +218,7 @@ class FindingAdmin(TableExportMixin, RecordAdmin):
     @admin.display(description="Excluded because")
     def excluded_because(self, finding: Finding) -> SafeString | str:
         granted = Exclusion.objects.filter(
+            holding(timezone.now().date()),
             Q(employee=finding.employee_id) | Q(employee=None),
             Q(kind=finding.kind) | Q(kind=""),
             platform=finding.platform,

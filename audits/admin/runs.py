@@ -24,7 +24,7 @@ from audits.admin.base import RecordAdmin
 from audits.contract import totals
 from audits.display import progress_label, run_badge, run_time, started_by
 from audits.models import AuditRun, RunReport, RunState, Trigger
-from audits.reports import store_reports
+from audits.reports import NOT_WRITTEN, store_reports
 from audits.run_page import load_run_page
 from audits.tasks import enqueue
 from members.charts import percent
@@ -172,7 +172,7 @@ class AuditRunAdmin(RecordAdmin):
         try:
             store_reports(run_id=run_id)
         except OSError as error:
-            messages.error(request, f"The report files could not be written: {error.strerror}.")
+            messages.error(request, f"{NOT_WRITTEN}: {error.strerror}.")
         else:
             messages.success(request, "The report files are written.")
         return _to_page(run_id)

@@ -8,13 +8,13 @@ from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db.models import Field
-from django.forms import CharField
+from django.forms import CharField, Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from import_export.admin import ExportMixin, ImportMixin
 from simple_history.admin import SimpleHistoryAdmin
 
-from members.tables import MAX_ROWS, Csv, TableResult, UploadStorage, Xlsx
+from members.tables import MAX_ROWS, Csv, TableResult, UnreadableTable, UploadStorage, Xlsx
 
 
 class TableExportMixin(ExportMixin):
@@ -44,6 +44,10 @@ class TableImportMixin(ImportMixin):
     def get_import_data_kwargs(self, **options: Any) -> dict[str, Any]:
         return {**super().get_import_data_kwargs(**options), "rollback_on_validation_errors": True}
 
+    def add_data_read_fail_error_to_form(self, form: Form, e: Exception) -> None:
+        """In words for whoever sent the file; the package names the Python exception."""
+        form.add_error("import_file", _why_unreadable(e))
+
     def process_import(self, request: HttpRequest, **options: Any) -> HttpResponse:
         try:
             return super().process_import(request, **options)
@@ -62,8 +66,22 @@ class TableImportMixin(ImportMixin):
         return HttpResponseRedirect(reverse(f"admin:{app_label}_{model_name}_import"))
 
 
+def _why_unreadable(error: Exception) -> str:
+    match error:
+        case UnreadableTable():
+            return str(error)
+        case UnicodeDecodeError():
+            return (
+                "This is no CSV file in UTF-8. In Excel, save it as “CSV UTF-8”, or choose the format xlsx."
+            )
+    return "This file cannot be read. Is it of the format that you chose?"
+
+
 class PolicyAdmin(TableImportMixin, TableExportMixin, SimpleHistoryAdmin):
     """A model that staff edit by hand."""
+
+    fixed_fields: tuple[str, ...] = ()
+    """Fields that are chosen when a row is added and can only be read from then on."""
 
     import_export_change_list_template = "admin/import_export/change_list_import_export.html"
     show_facets = ShowFacets.ALWAYS

@@ -47,6 +47,7 @@ class CategoryForm(forms.ModelForm):
 @admin.register(Category)
 class CategoryAdmin(PolicyAdmin):
     resource_classes = (CategoryResource,)
+    fixed_fields = ("key",)
     form = CategoryForm
     list_display = ("name", "position", "full_team", "default", "pattern_list", "groups_in_it")
     list_editable = ("position",)

@@ -31,6 +31,7 @@ _STATUS_TONES: dict[str, Tone] = {
 @admin.register(Team)
 class TeamAdmin(PolicyAdmin):
     resource_classes = (TeamResource,)
+    fixed_fields = ("key",)
     list_display = ("name", "key", "people", "rules_naming_it")
     search_fields = ("name", "key")
     readonly_fields = ("members",)
@@ -87,6 +88,7 @@ class EmployeeHandleInline(admin.TabularInline):
 @admin.register(Employee)
 class EmployeeAdmin(PolicyAdmin):
     resource_classes = (EmployeeResource,)
+    fixed_fields = ("key",)
     list_display = ("name", "title", "status_badge", "team_names", "slack", "telegram")
     list_filter = (
         "status",

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from members.admin.base import PolicyAdmin
-from members.models import Exclusion, Group, MembershipRule, NamingRule, ScopeLine
+from members.models import (
+    ENDS_SOON,
+    Exclusion,
+    Group,
+    MembershipRule,
+    NamingRule,
+    ScopeLine,
+    ending_soon,
+    holding,
+)
 from members.resources import (
     ExclusionResource,
     MembershipRuleResource,
@@ -22,8 +31,6 @@ from members.resources import (
     ScopeLineResource,
 )
 from members.ui import DASH, badge, time_tag
-
-ENDS_SOON = timedelta(days=30)
 
 
 @admin.register(MembershipRule)
@@ -84,11 +91,7 @@ class Holding(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Exclusion]) -> QuerySet[Exclusion]:
         today = datetime.now(UTC).date()
-        conditions = {
-            "yes": Q(expires__isnull=True) | Q(expires__gte=today),
-            "soon": Q(expires__gte=today, expires__lte=today + ENDS_SOON),
-            "no": Q(expires__lt=today),
-        }
+        conditions = {"yes": holding(today), "soon": ending_soon(today), "no": ~holding(today)}
         chosen = conditions.get(self.value() or "")
         return queryset if chosen is None else queryset.filter(chosen)
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from django.db import DatabaseError
 from tqdm import tqdm
+
+from members.management.command_log import LoggedOutput, log_to_file
 
 log = structlog.get_logger(__name__)
 
@@ -36,8 +36,10 @@ class ExitCode(IntEnum):
 class PlainCommand(BaseCommand):
     """A command whose failures are one clear line and a documented exit code, never a traceback."""
 
-    logs_to_file = True
-    """Whether what is logged goes to a file under VAR_DIR/logs instead of the terminal."""
+    keeps_log = True
+    """Whether a run from the command line keeps what it prints and logs in a file under VAR_DIR/logs."""
+    log_path: Path | None = None
+    """That file."""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
@@ -46,8 +48,6 @@ class PlainCommand(BaseCommand):
 
     def run_from_argv(self, argv: Sequence[str]) -> None:
         try:
-            if self.logs_to_file:
-                _log_to_file(argv[1])
             super().run_from_argv(list(argv))
         except KeyboardInterrupt:
             self._stop("Interrupted.", ExitCode.INTERRUPTED)
@@ -64,7 +64,16 @@ class PlainCommand(BaseCommand):
                 raise
             log.exception("command.crashed", command=argv[1])
             what = f"{type(error).__name__}: {error}".splitlines()[0]
-            self._stop(f"Unexpected error: {what}. The log has the details.", ExitCode.UNEXPECTED)
+            where = f": {self.log_path}" if self.log_path else "."
+            self._stop(f"Unexpected error: {what}. The log has the details{where}", ExitCode.UNEXPECTED)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        if self.keeps_log and self._called_from_command_line:
+            self.log_path = log_to_file(self.__module__.rpartition(".")[2])  # Django names a command so
+            self.stdout = LoggedOutput(sys.stdout, "stdout")
+            self.stderr = LoggedOutput(sys.stderr, "stderr")
+            self.stderr.style_func = self.style.ERROR
+        return super().execute(*args, **options)
 
     def check(self, *args: Any, **options: Any) -> None:
         """Django's system check. What it finds wrong is a setting, so the exit code says "not configured"."""
@@ -75,7 +84,7 @@ class PlainCommand(BaseCommand):
             raise
 
     def _stop(self, line: str, code: ExitCode) -> None:
-        self.stderr.write(self.style.ERROR(line))
+        self.stderr.write(line)
         sys.exit(code)
 
     def write_json(self, path: Path | None, document: Mapping[str, Any]) -> None:
@@ -85,16 +94,11 @@ class PlainCommand(BaseCommand):
             write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
-def _log_to_file(command: str) -> Path:
-    """Keep what is logged in a file of its own: the terminal stays readable, and the record is kept."""
-    stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
-    path = Path(settings.VAR_DIR) / "logs" / f"{command}_{stamp}.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    root = logging.getLogger()
-    file = logging.FileHandler(path, encoding="utf-8", delay=True)
-    file.setFormatter(root.handlers[0].formatter if root.handlers else None)
-    root.handlers = [file]
-    return path
+def port_number(text: str) -> int:
+    """An argument's type: the number of a TCP port."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise ArgumentTypeError(f"{text!r} is not a port: a number from 1 to 65535")
+    return int(text)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -6,6 +6,9 @@ outcomes and logs.
 
 from __future__ import annotations
 
+UNREACHABLE = "unreachable"
+"""The code of an outage of the way itself: no answer came, not even a bad one."""
+
 
 class PlatformError(Exception):
     """Something a platform, or the way to it, refused. `code` is the platform's own word."""
@@ -29,6 +32,10 @@ class TryLater(PlatformError):
     def __init__(self, message: str, *, code: str, seconds: float) -> None:
         super().__init__(message, code=code)
         self.seconds = seconds
+
+
+class Unreachable(TryLater):
+    """The server is gone, or answers nobody: any other call would wait as long and fail as well."""
 
 
 class AccountTrouble(PlatformError):

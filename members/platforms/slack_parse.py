@@ -81,7 +81,8 @@ def parse_workspace(answer: Mapping[str, Any]) -> Workspace:
 
 def parse_next_cursor(answer: Mapping[str, Any]) -> str:
     """The cursor of the next page; "" on the last one (docs.slack.dev/apis/web-api/pagination)."""
-    return _text(_object(answer, "response_metadata"), "next_cursor")
+    cursor = _text(_object(answer, "response_metadata"), "next_cursor")
+    return cursor if cursor.strip() else ""
 
 
 def parse_channels(answer: Mapping[str, Any]) -> list[PlatformGroup]:

@@ -23,7 +23,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from members.platforms.base import CallMeter
-from members.platforms.errors import NotConfigured, PlatformError, Refused, TryLater
+from members.platforms.effort import Answers, Effort
+from members.platforms.errors import UNREACHABLE, NotConfigured, PlatformError, Refused, TryLater
 from members.platforms.slack_errors import (
     BAD_ANSWER,
     RATE_LIMITED,
@@ -42,6 +43,9 @@ RECOMMENDED_PAGE = 200
 
 MOST_PAGES = 2000
 """A list of more pages is not a list but a loop: 2,000 short pages of 100 are 200,000 entries."""
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for a connection alone; a server that is up accepts one at once."""
 
 _jitter = random.SystemRandom().uniform
 
@@ -65,10 +69,12 @@ class Retry:
     """How long a call is kept up. Outages are retried with doubling, jittered pauses (in seconds)."""
 
     attempts: int = 4
+    give_up_seconds: float = 40.0
+    """After so long in failed attempts there is no other: a silent server fails slowly."""
     base_seconds: float = 0.5
     max_seconds: float = 8.0
     rate_limit_waits: int = 12
-    """How often one call waits for a Retry-After before it gives up."""
+    """How often one call waits for a Retry-After, while no other of its method comes through."""
 
     def pause(self, failures: int) -> float:
         longest = min(self.max_seconds, self.base_seconds * 2**failures)
@@ -93,13 +99,16 @@ class SlackTransport:
         self._slots = asyncio.Semaphore(concurrency)
         self._gates: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._open_at: dict[str, float] = {}
+        self._answers = Answers()
         self._client: AsyncWebClient | None = None
 
     async def __aenter__(self) -> Self:
         self._client = AsyncWebClient(
             self._config.token,
             self._config.api_url,
-            session=aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._config.timeout)),
+            session=aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=self._config.timeout, sock_connect=CONNECT_TIMEOUT)
+            ),
             retry_handlers=[],
             logger=_sdk_log,
         )
@@ -115,25 +124,31 @@ class SlackTransport:
 
     async def call(self, method: str, **arguments: str | int) -> dict[str, Any]:
         """The answer of one method, all of it. Raises Refused, AccountTrouble, or TryLater at last."""
-        failures = waits = 0
+        retry = self._retry
+        effort = Effort(
+            method,
+            self._answers,
+            attempts=retry.attempts,
+            limits=retry.rate_limit_waits,
+            seconds=retry.give_up_seconds,
+        )
         while True:
             await self._pass_gate(method)
             try:
                 async with self._slots:
                     if self._rest(method) > 0:
                         continue  # limited while this call queued for its slot
-                    return await self._attempt(method, arguments)
+                    effort.begin()
+                    answer = await self._attempt(method, arguments)
+                    self._answers.note(method)
+                    return answer
             except TryLater as error:
                 if error.code == RATE_LIMITED:
                     self._close_gate(method, error.seconds)
-                    waits += 1
-                    if waits > self._retry.rate_limit_waits:
-                        raise
+                    effort.limited(error)
                 else:
-                    failures += 1
-                    if failures >= self._retry.attempts:
-                        raise
-                    await self._meter.wait(method, self._retry.pause(failures), error)
+                    effort.failed(error)
+                    await self._meter.wait(method, retry.pause(effort.failures), error)
 
     async def pages(self, method: str, **arguments: str | int) -> AsyncGenerator[dict[str, Any], None]:
         """Every page of a cursored method, the largest pages that the server grants.
@@ -198,15 +213,17 @@ class SlackTransport:
             response = await self._client.api_call(method, http_verb=verb, params=dict(arguments))
         except SlackApiError as error:
             raise self._error_of(method, error.response) from None
-        except TimeoutError:
-            what = f"did not answer within {self._config.timeout:g} seconds"
-            raise outage(method, host=self._host, what=what, code="unreachable") from None
+        except TimeoutError as error:
+            connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+            seconds = CONNECT_TIMEOUT if connecting else self._config.timeout
+            what = f"did not answer within {seconds:g} seconds"
+            raise outage(method, host=self._host, what=what, code=UNREACHABLE) from None
         except aiohttp.ClientPayloadError:
             what = "broke off in the middle of an answer"
             raise outage(method, host=self._host, what=what, code=BAD_ANSWER) from None
         except (aiohttp.ClientError, OSError) as error:
             what = f"cannot be reached ({one_line(str(error)) or type(error).__name__})"
-            raise outage(method, host=self._host, what=what, code="unreachable") from None
+            raise outage(method, host=self._host, what=what, code=UNREACHABLE) from None
         except (AttributeError, ValueError, RecursionError):
             # slack_sdk 3.47 stumbles like this over text, and over JSON that is no object.
             raise self._bad_answer(method) from None

@@ -15,7 +15,7 @@ from members.platforms.base import CallMeter
 from members.platforms.errors import AccountTrouble, PlatformError, Refused
 from members.platforms.telegram_addresses import AccessHashes, AddressBook
 from members.platforms.telegram_client import ServerAddress, TelegramConfig, parse_server
-from members.platforms.telegram_errors import CURSOR_LOOP, MEMBERS_HIDDEN, NOT_APPLICABLE
+from members.platforms.telegram_errors import BAD_ANSWER, CURSOR_LOOP, MEMBERS_HIDDEN, NOT_APPLICABLE
 from members.platforms.telegram_parse import (
     parse_account,
     parse_details,
@@ -207,17 +207,23 @@ class TelegramReader:
         total = 0  # only a slice tells how many there are in all, and later slices leave out the pinned ones
         while True:
             answer = await self._call(request)
-            dialogs = [line for line in getattr(answer, "dialogs", ()) if isinstance(line, tl.Dialog)]
+            if isinstance(answer, tl.messages.DialogsNotModified):  # we hold no copy: it cannot be the same
+                raise Refused("Telegram did not tell the list of dialogs", code=BAD_ANSWER)
+            dialogs = [line for line in answer.dialogs if isinstance(line, tl.Dialog)]
             if not dialogs:
                 return
             peers = dict.fromkeys(utils.get_peer_id(dialog.peer) for dialog in dialogs)
             if peers.keys() <= seen:
+                if peers.keys() == {utils.get_peer_id(request.offset_peer)}:
+                    return  # nothing but where we had come to: that was the end
                 raise _cursor_loop("the list of dialogs")
             known = _by_peer_id(answer.chats)
             yield [known[peer] for peer in peers if peer in known and peer not in seen]
             seen |= peers.keys()
-            total = max(total, getattr(answer, "count", 0))
-            if len(seen) >= total:
+            if isinstance(answer, tl.messages.Dialogs):
+                return
+            total = max(total, answer.count)
+            if len(seen) >= total > 0:
                 return
             request = _dialogs_after(answer, dialogs)
 
@@ -233,13 +239,13 @@ class TelegramReader:
         """`max_id` is the id of the last chat of the previous page, which need not be the smallest."""
         person = self._book.input_user(int(user.id))
         seen: set[int] = set()
-        max_id = 0
+        max_id = total = 0
         while True:
             answer = await self._call(
                 functions.messages.GetCommonChatsRequest(person, max_id, COMMON_CHATS_A_PAGE)
             )
             ids = {chat.id for chat in answer.chats}
-            if not ids:
+            if not ids or ids == {max_id}:
                 return
             if ids <= seen:
                 raise _cursor_loop("the groups in common")
@@ -248,7 +254,8 @@ class TelegramReader:
             yield page
             seen |= ids
             if isinstance(answer, tl.messages.ChatsSlice):
-                complete = len(seen) >= answer.count
+                total = max(total, answer.count)
+                complete = len(seen) >= total > 0
             else:
                 complete = len(answer.chats) < COMMON_CHATS_A_PAGE
             if complete:

@@ -43,7 +43,9 @@ class TelegramConfig:
     call_timeout: float = 20.0
     """Seconds for one request and its answer."""
     attempts: int = 4
-    """How often one call is sent before a limit, an outage or a cut line is reported."""
+    """How often one call is sent before an outage or a cut line is reported."""
+    flood_waits: int = 6
+    """How often one call waits for a limit to end, while no other of its method comes through."""
 
 
 def parse_server(text: str) -> ServerAddress:

@@ -11,9 +11,8 @@ import struct
 from telethon import errors as tl_errors
 from telethon.errors.rpcerrorlist import rpc_errors_dict, rpc_errors_re
 
-from members.platforms.errors import AccountTrouble, Gone, PlatformError, Refused, TryLater
+from members.platforms.errors import UNREACHABLE, AccountTrouble, Gone, PlatformError, Refused, TryLater
 
-UNREACHABLE = "unreachable"
 CURSOR_LOOP = "cursor_loop"
 MEMBERS_HIDDEN = "members_hidden"
 NO_ACCESS_HASH = "no_access_hash"

@@ -136,4 +136,4 @@ def _active_usernames(peer: tl.User | tl.Channel) -> Iterator[str]:
     for username in (peer.username, *extra):
         if username and username.casefold() not in seen:
             seen.add(username.casefold())
-            yield username
+            yield storable(username)

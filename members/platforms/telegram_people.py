@@ -14,9 +14,8 @@ from typing import Any
 from telethon.tl import functions
 from telethon.tl import types as tl
 
-from members.platforms.errors import AccountTrouble, PlatformError, Refused
+from members.platforms.errors import AccountTrouble, PlatformError, Refused, Unreachable
 from members.platforms.telegram_addresses import AddressBook
-from members.platforms.telegram_errors import UNREACHABLE
 from members.platforms.telegram_parse import parse_user
 from members.platforms.telegram_transport import together
 from members.platforms.types import GroupKind, PlatformGroup, PlatformUser, Wanted
@@ -135,7 +134,7 @@ class PeopleSearch:
         return _number(person) in self.found
 
     def _failed(self, people: Sequence[Wanted], error: PlatformError) -> None:
-        if isinstance(error, AccountTrouble) or error.code == UNREACHABLE:
+        if isinstance(error, AccountTrouble | Unreachable):
             raise error
         self.failures |= {person.key: error for person in people}
 

@@ -19,12 +19,12 @@ from telethon import TelegramClient
 from telethon.errors import AuthKeyNotFound, RPCError
 
 from members.platforms.base import CallMeter
-from members.platforms.errors import TryLater
+from members.platforms.effort import Answers, Effort
+from members.platforms.errors import UNREACHABLE, TryLater
 from members.platforms.telegram_client import TelegramConfig, make_client
 from members.platforms.telegram_errors import (
     FLOOD_WAITS,
     LOST_CONNECTION,
-    UNREACHABLE,
     UNREADABLE,
     flood_wait,
     translate,
@@ -32,6 +32,12 @@ from members.platforms.telegram_errors import (
 )
 
 T = TypeVar("T")
+
+CONNECTING = "connecting"
+"""Stands for the method while Telethon greets the server: with calls that may be limited or cut as well."""
+
+GIVE_UP_SECONDS = 30.0
+"""After so long in failed attempts of one call there is no other: a silent server fails slowly."""
 
 _TELETHON_ERRORS = (RPCError, AuthKeyNotFound, *LOST_CONNECTION, *UNREADABLE)
 
@@ -48,10 +54,11 @@ class TelegramTransport:
         self._meter = meter
         self._gate = FloodGate(meter)
         self._slots = asyncio.Semaphore(concurrency)
+        self._answers = Answers()
         self._line: asyncio.Task[_Line] | None = None
 
     async def __aenter__(self) -> Self:
-        self._line = asyncio.create_task(_open_line(self._config))
+        self._line = asyncio.create_task(self._open_line())
         try:
             await self._line
         except BaseException:
@@ -67,7 +74,7 @@ class TelegramTransport:
     async def call(self, request: Any) -> Any:
         """The answer to one TL request. Raises Refused, AccountTrouble, or TryLater at last."""
         method = type(request).__name__.removesuffix("Request")
-        attempt = 0
+        effort = self._effort(method, seconds=GIVE_UP_SECONDS)
         while True:
             await self._gate.passed(method)
             line = self._current_line()
@@ -77,16 +84,29 @@ class TelegramTransport:
                     if self._gate.left(method) > 0:
                         continue  # limited while this call queued for its slot
                     self._meter.count(method)
-                    return await open_line.ask(request, method, seconds=self._config.call_timeout)
+                    effort.begin()
+                    answer = await open_line.ask(request, method, seconds=self._config.call_timeout)
+                    self._answers.note(method)
+                    return answer
             except TryLater as error:
-                attempt += 1
-                if error.code in FLOOD_WAITS:
-                    self._gate.shut(method, error.seconds)
-                if attempt >= self._config.attempts:
-                    raise
+                self._bear(effort, error, method)
                 if error.code == UNREACHABLE:
                     self._replace(line)
-                # Any other is a server's trouble: Telethon has already paused for 2 seconds.
+                # Any other failure is a server's trouble: Telethon has already paused for 2 seconds.
+
+    def _effort(self, method: str, *, seconds: float) -> Effort:
+        config = self._config
+        return Effort(
+            method, self._answers, attempts=config.attempts, limits=config.flood_waits, seconds=seconds
+        )
+
+    def _bear(self, effort: Effort, error: TryLater, method: str) -> None:
+        """Make ready for another try after `error`, or raise it."""
+        if error.code in FLOOD_WAITS:
+            self._gate.shut(method, error.seconds)
+            effort.limited(error)
+        else:
+            effort.failed(error)
 
     def _current_line(self) -> asyncio.Task[_Line]:
         if self._line is None:
@@ -96,7 +116,20 @@ class TelegramTransport:
     def _replace(self, broken: asyncio.Task[_Line]) -> None:
         """Open a new line, unless an overlapped call has begun to do so."""
         if self._line is broken:
-            self._line = asyncio.create_task(_open_line(self._config, instead_of=broken.result()))
+            self._line = asyncio.create_task(self._open_line(instead_of=broken.result()))
+
+    async def _open_line(self, *, instead_of: _Line | None = None) -> _Line:
+        """Connect; Telethon greets the server on the way. Raises what `call` raises."""
+        if instead_of is not None:
+            await instead_of.close()
+        effort = self._effort(CONNECTING, seconds=self._config.connect_timeout)
+        while True:
+            await self._gate.passed(CONNECTING)
+            effort.begin()
+            try:
+                return await _connect(self._config)
+            except TryLater as error:
+                self._bear(effort, error, CONNECTING)
 
     async def _close(self) -> None:
         line, self._line = self._line, None
@@ -130,13 +163,10 @@ def _see(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-async def _open_line(config: TelegramConfig, *, instead_of: _Line | None = None) -> _Line:
-    """Connect; Telethon greets the server on the way. Raises what `call` raises."""
-    if instead_of is not None:
-        await instead_of.close()
+async def _connect(config: TelegramConfig) -> _Line:
     client = make_client(config)
     try:
-        await _within(config.connect_timeout, client.connect(), "connecting")
+        await _within(config.connect_timeout, client.connect(), CONNECTING)
     except BaseException:
         await client.disconnect()
         with contextlib.suppress(Exception):

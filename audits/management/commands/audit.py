@@ -16,6 +16,7 @@ from audits.tasks import enqueue
 from audits.workbook import write_workbook
 from members.management.base import ExitCode, PlainCommand, ProgressLine, write_whole
 from members.platforms.types import Platform
+from members.spreadsheet import printable
 
 _EXIT = {
     RunState.COMPLETE: ExitCode.DONE,
@@ -44,8 +45,14 @@ class Command(PlainCommand):
         wanted = options["platform"]
         platforms = list(Platform) if wanted == "all" else [Platform(wanted)]
         if options["background"]:
+            if options["xlsx"] is not None or options["csv"] is not None:
+                raise CommandError(
+                    "--background leaves the files on the run's page: leave out --xlsx and --csv.",
+                    returncode=ExitCode.USAGE,
+                )
             run = services.request_audit(platforms=platforms, deep=options["deep"], trigger=Trigger.COMMAND)
             enqueue(run.pk)
+            self.write_json(options["json"], {"run": {"id": run.pk, "state": run.state}})
             self.stdout.write(f"Audit {run.pk} is waiting for a worker.")
             return
         run = self._execute(platforms, deep=options["deep"])
@@ -87,5 +94,5 @@ class Command(PlainCommand):
                 self.stdout.write(str(path))
 
     def _verdict(self, run: AuditRun) -> str:
-        reason = run.message.splitlines()[0] if run.message else "see above"
+        reason = printable(run.message.splitlines()[0]) if run.message else "see above"
         return f"Audit {run.pk} {_ENDED[RunState(run.state)]}: {reason}"

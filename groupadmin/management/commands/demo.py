@@ -19,7 +19,7 @@ from groupadmin.embedded import AlreadyRunning, only_instance
 from groupadmin.processes import foreground
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
-from members.management.base import PlainCommand
+from members.management.base import PlainCommand, port_number
 
 USER = "demo"
 LEFT_OUT = (
@@ -38,11 +38,12 @@ LEFT_OUT = (
 
 
 class Command(PlainCommand):
+    keeps_log = False  # the commands that it runs keep theirs
     help = "Audit an invented company on this machine and open the admin. Touches no real account or data."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="Stop after the audit.")
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--port", type=port_number, default=8000)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from groupadmin.processes import exit_on_signals
 from groupadmin.sandbox.company import Company, Size, build_company
 from groupadmin.sandbox.runner import Sandbox
+from members.management.base import port_number
 
 DEFAULT_SIZE = Size()
 DEFAULT_GROUPS = DEFAULT_SIZE.slack_in_scope + DEFAULT_SIZE.telegram_shared
@@ -25,9 +26,9 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--slack-port", type=int, default=0, metavar="PORT", help="default: a free one")
+        parser.add_argument("--slack-port", type=port_number, default=0, metavar="PORT", help="default: a free one")
         parser.add_argument(
-            "--telegram-port", type=int, default=0, metavar="PORT", help="default: a free one"
+            "--telegram-port", type=port_number, default=0, metavar="PORT", help="default: a free one"
         )
         parser.add_argument("--seed", type=int, default=7, help="another seed, another company (%(default)s)")
         parser.add_argument(

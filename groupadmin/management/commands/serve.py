@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -20,21 +21,21 @@ from audits.tasks import wake_audits
 from groupadmin.celery import app
 from groupadmin.embedded import AlreadyRunning, Engine, only_instance
 from groupadmin.processes import Group, Program, exit_on_signals
-from members.management.base import PlainCommand
+from members.management.base import ExitCode, PlainCommand, port_number
 
 WEB_THREADS = 8
-NOT_CONFIGURED = 4
 
 
 class Command(PlainCommand):
     help = "Run web server, workers and schedules until Ctrl-C."
-    logs_to_file = False
+    keeps_log = False  # what runs on logs to standard error
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-        parser.add_argument("--port", type=int, default=8000, help="port to listen on (%(default)s)")
+        parser.add_argument("--port", type=port_number, default=8000, help="port to listen on (%(default)s)")
 
     def handle(self, *, host: str, port: int, **_: Any) -> None:
+        self._require_address(host, port)
         self._require_migrations()
         with exit_on_signals():
             if settings.EMBEDDED:
@@ -42,11 +43,19 @@ class Command(PlainCommand):
             else:
                 self._serve_processes(host, port)
 
+    def _require_address(self, host: str, port: int) -> None:
+        try:
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise CommandError(
+                f"There is no address {host!r}: choose another --host.", returncode=ExitCode.USAGE
+            ) from error
+
     def _require_migrations(self) -> None:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise CommandError(
-                "The database is not up to date: run manage.py migrate.", returncode=NOT_CONFIGURED
+                "The database is not up to date: run manage.py migrate.", returncode=ExitCode.NOT_CONFIGURED
             )
 
     def _serve_embedded(self, host: str, port: int) -> None:
@@ -69,7 +78,7 @@ class Command(PlainCommand):
             )
         except OSError as error:
             raise CommandError(
-                f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port."
+                f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port or --host."
             ) from error
         with Engine(app) as engine:
             wake_audits.delay()  # what a killed process left behind goes on now, not at the next schedule
