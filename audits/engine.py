@@ -23,7 +23,7 @@ from members.policy import (
     concerns,
     in_scope,
     level_of,
-    needs_rename,
+    outdated_part,
     rules_for,
 )
 
@@ -209,8 +209,9 @@ class _PlatformEvaluation:
             who = "everybody in the workspace" if self.platform is Platform.SLACK else "everybody"
             self._problem(group.id, FindingKind.PUBLIC_CHANNEL, f"Open to {who}.")
             yield FindingKind.PUBLIC_CHANNEL
-        if needs_rename(group.name, self.policy.naming):
-            self._problem(group.id, FindingKind.DEPRECATED_NAME, f"The name is still “{group.name}”.")
+        if (naming := outdated_part(group.name, self.policy.naming)) is not None:
+            text = f"The name has “{naming.pattern}” in it, which is “{naming.replacement}” now."
+            self._problem(group.id, FindingKind.DEPRECATED_NAME, text)
             yield FindingKind.DEPRECATED_NAME
         if row.history is History.HIDDEN:
             self._problem(

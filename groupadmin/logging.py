@@ -54,7 +54,7 @@ def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 
 class RefusalsInOneLine(logging.Filter):
-    """Drops the traceback of a request that was refused (a wrong host, a missing right): it is no bug of ours."""
+    """Drops the traceback of a refused request (a wrong host, a missing right): that is no bug of ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if 400 <= getattr(record, "status_code", 500) < 500:
@@ -87,9 +87,7 @@ def logging_config(*, as_json: bool, colors: bool, celery_level: str) -> dict[st
 
     def console(*, colors: bool) -> Processor:
         # Plain tracebacks: the richer ones print local variables, secrets included.
-        return structlog.dev.ConsoleRenderer(
-            colors=colors, exception_formatter=structlog.dev.plain_traceback
-        )
+        return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
 
     def formatter(renderer: Processor) -> dict[str, Any]:
         return {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from celery.schedules import crontab
+from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
 from groupadmin.environment import Environment, kept_secret_key, writable_folder
@@ -136,6 +137,10 @@ TIME_ZONE = "UTC"
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'groupadmin.sqlite3'}")
 }
+if "ENGINE" not in DATABASES["default"]:
+    raise ImproperlyConfigured(
+        "DATABASE_URL is no database address: it looks like postgres://user@host/name."
+    )
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Under three writers and a reader one transaction in five failed with the defaults; with these, none.
     DATABASES["default"]["OPTIONS"] = {

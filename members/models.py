@@ -42,7 +42,7 @@ class Team(models.Model):
         max_length=50,
         unique=True,
         validators=[valid_key],
-        help_text="Short. It stays for ever, because policy files refer to it.",
+        help_text="Short. It cannot be changed later: policy files refer to it.",
     )
     name = models.CharField(max_length=100)
     history = HistoricalRecords()
@@ -61,7 +61,7 @@ class Employee(models.Model):
         max_length=50,
         unique=True,
         validators=[valid_key],
-        help_text="Short. It stays for ever, because policy files and reports refer to it.",
+        help_text="Short. It cannot be changed later: policy files and reports refer to it.",
     )
     name = models.CharField(max_length=200)
     title = models.CharField(max_length=200, blank=True)
@@ -138,7 +138,7 @@ class Category(models.Model):
         max_length=50,
         unique=True,
         validators=[valid_key],
-        help_text="Short. It stays for ever, because policy files and reports refer to it.",
+        help_text="Short. It cannot be changed later: policy files and reports refer to it.",
     )
     name = models.CharField(max_length=100)
     position = models.PositiveIntegerField(default=0, help_text="Categories are tried in this order.")
@@ -217,7 +217,9 @@ class Group(models.Model):
         return self.name
 
 
-_RULE_ABOUT = ("category", "team", "employee")
+def _id_or_zero(foreign_key: str) -> Coalesce:
+    """For a unique constraint, in which no NULL would equal another."""
+    return Coalesce(foreign_key, 0, output_field=models.BigIntegerField())
 
 
 class MembershipRule(models.Model):
@@ -249,7 +251,9 @@ class MembershipRule(models.Model):
             ),
             models.UniqueConstraint(
                 "platform",
-                *(Coalesce(name, 0, output_field=models.BigIntegerField()) for name in _RULE_ABOUT),
+                _id_or_zero("category"),
+                _id_or_zero("team"),
+                _id_or_zero("employee"),
                 "level",
                 name="rule_once",
                 violation_error_message="This rule exists already.",

@@ -263,5 +263,6 @@ def concerns(person: Person, platform: Platform, policy: Policy) -> bool:
     )
 
 
-def needs_rename(name: str, naming: Iterable[Naming]) -> bool:
-    return any(matches(name, Match.CONTAINS, line.pattern) for line in naming)
+def outdated_part(name: str, naming: Iterable[Naming]) -> Naming | None:
+    """The first naming rule whose deprecated part stands in the name; None when the name is up to date."""
+    return next((line for line in naming if matches(name, Match.CONTAINS, line.pattern)), None)

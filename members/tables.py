@@ -214,6 +214,10 @@ def _by_key(model: type[Model], keys: Iterable[str]) -> list[Any]:
 class TableResult(results.Result):
     """Names rows as a spreadsheet program does: the header is row 1."""
 
+    def append_base_error(self, error: results.Error) -> None:
+        error.traceback = ""  # the page would print it below the sentence
+        super().append_base_error(error)
+
     def append_invalid_row(self, number: int, row: Any, validation_error: ValidationError) -> None:
         super().append_invalid_row(number + 1, row, validation_error)
 

@@ -82,6 +82,7 @@ def progress_bar(
     percent: float | None = None,
     eta_seconds: float | None = None,
     poll_url: str = "",
+    state: str = "",
 ) -> SafeString:
     """A bar with its label, "12 of 528" (or "34 %") and the time to go.
 
@@ -90,9 +91,10 @@ def progress_bar(
     With `poll_url`, progress.js asks that URL every 1.5 seconds and moves the bar. The answer is JSON:
     `{"state": str, "label": str, "done": int, "total": int | null, "percent": float | null,
     "eta_seconds": float | null, "finished": bool, "url": str | null}`. When `finished` is true the page
-    offers a link to `url`, or reloads itself where there is none. Without JavaScript the reader reloads.
+    offers a link to `url`, or reloads itself where there is none; it also reloads when the job is no longer
+    in `state`, which the rest of the page shows. Without JavaScript the reader reloads.
     """
-    live = format_html(' data-progress="{}"', poll_url) if poll_url else ""
+    live = format_html(' data-progress="{}" data-state="{}"', poll_url, state) if poll_url else ""
     if total:
         count, value = f"{done} of {total}", format_html(' value="{}" max="{}"', done, total)
     elif percent is not None:

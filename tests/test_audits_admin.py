@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from urllib.parse import urljoin
 
@@ -237,6 +237,31 @@ class TestFindingsList:
         )
         Finding.objects.update(state="excluded")
         assert ">They asked.</a>" in read(admin_client, change)
+
+    def test_an_exclusion_that_has_ended_explains_nothing(self, admin_client: Client) -> None:
+        slack_run("acme-bitsafe")
+        finding = Finding.objects.get()
+        today = datetime.now(UTC).date()
+        for reason, expires in (("Until today.", today), ("Over.", today - timedelta(days=1))):
+            Exclusion.objects.create(
+                platform="slack",
+                group_external_id="C0",
+                employee=finding.employee,
+                kind="missing_required" if expires == today else "",
+                reason=reason,
+                expires=expires,
+            )
+        Finding.objects.update(state="excluded")
+        page = read(admin_client, reverse("admin:audits_finding_change", args=[finding.pk]))
+        assert ">Until today.</a>" in page
+        assert "Over." not in page
+
+    def test_the_times_of_the_table_say_that_they_are_utc(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe")
+        form = viewer.get(reverse("admin:audits_finding_export")).context["form"]
+        columns = {name.removeprefix("findingresource_") for name in form.fields}
+        assert {"first_seen_utc", "last_seen_utc", "resolved_utc"} <= columns
+        assert not {name for name in columns if name.endswith("_at")}
 
     def test_the_list_as_a_table_with_the_filters_that_are_set(self, viewer: Client) -> None:
         slack_run("=acme-bitsafe", "globex-bitsafe")

@@ -15,8 +15,8 @@ from django.urls import reverse
 from audits.lifecycle import State
 from audits.models import AuditRun, Finding, GroupResult, RunState, Trigger
 from audits.rows import Verdict
-from groupadmin.dashboard import EXPIRY_WARNING, RUNS_LISTED, Overview, load
-from members.models import Category, Employee, Exclusion, Group, MembershipRule, ScopeLine
+from groupadmin.dashboard import RUNS_LISTED, Overview, load
+from members.models import ENDS_SOON, Category, Employee, Exclusion, Group, MembershipRule, ScopeLine
 from members.platforms.types import AdminStatus, GroupKind, History, Platform, Privacy
 from members.policy import EmployeeStatus, FindingKind, ScopeKind
 
@@ -235,11 +235,23 @@ def test_a_running_audit_shows_its_bar(admin_client: Client) -> None:
     assert "Slack: listing groups" in page
 
 
+def test_the_running_audit_comes_before_those_that_wait(owner: User, admin_client: Client) -> None:
+    first = make_run(state=RunState.QUEUED, finished_at=None)
+    assert load(owner, NOW).running == first
+    assert "Waiting for its turn" in admin_client.get(INDEX).content.decode()
+
+    running = make_run(state=RunState.RUNNING, finished_at=None)
+    make_run(state=RunState.QUEUED, finished_at=None)
+
+    assert load(owner, NOW).running == running
+
+
 def test_what_waits_for_a_person_is_named_with_its_number(owner: User, admin_client: Client) -> None:
-    today = NOW.date()
+    now = datetime.now(UTC)  # the list that a notice leads to knows no other
+    today = now.date()
     ada = Employee.objects.create(key="ada", name="Ada Example", status=EmployeeStatus.UNDER_REVIEW)
-    ends: list[date | None] = [None, today - timedelta(days=1), today, today + EXPIRY_WARNING]
-    ends.append(today + EXPIRY_WARNING + timedelta(days=1))
+    ends: list[date | None] = [None, today - timedelta(days=1), today, today + ENDS_SOON]
+    ends.append(today + ENDS_SOON + timedelta(days=1))
     for number, expires in enumerate(ends):
         Exclusion.objects.create(
             platform=Platform.SLACK,
@@ -249,10 +261,12 @@ def test_what_waits_for_a_person_is_named_with_its_number(owner: User, admin_cli
             expires=expires,
         )
 
-    overview = load(owner, NOW)
+    overview = load(owner, now)
 
     assert [notice.count for notice in overview.notices] == [1, 2]
-    assert stats(overview)["Exclusions"] == "4"
+    in_force = next(stat for stat in overview.stats if stat.label == "Exclusions")
+    assert in_force.value == "4"
+    assert admin_client.get(in_force.url).context["cl"].result_count == 4
     assert [admin_client.get(notice.url).context["cl"].result_count for notice in overview.notices] == [1, 2]
 
 

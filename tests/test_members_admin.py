@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from members import services
 from members.models import (
     Category,
     Employee,
@@ -218,6 +219,15 @@ class TestEmployees:
         found = errors(admin_client, url("add", "employee"), **{**self.FORM, "key": "ada, bob"})
         assert list(found) == ["key"]
 
+    def test_a_key_stays_as_it_was_chosen(self, admin_client: Client, ada: Employee) -> None:
+        page = url("change", "employee", ada.pk)
+        assert "It cannot be changed later: policy files and reports refer to it." in page_text(
+            admin_client.get(page)
+        )
+        saved(admin_client, page, **{**self.FORM, **self.NO_HANDLES, "key": "eve", "title": "CTO"})
+        ada.refresh_from_db()
+        assert (ada.key, ada.title) == ("ada", "CTO")
+
     def test_former_usernames_are_shown_and_cannot_be_edited(
         self, admin_client: Client, ada: Employee
     ) -> None:
@@ -319,6 +329,13 @@ class TestGroups:
         assert "2 unpinned" in acting(admin_client, "group", "unpin_category", groups)
         assert not Group.objects.filter(category_pinned=True).exists()
 
+    def test_they_are_pinned_in_the_order_of_their_keys(self, intro: Category) -> None:
+        """Whatever the list is ordered by: writers that take rows in one order cannot lock each other out."""
+        groups = [make_group(number, category=intro) for number in range(3)]
+        services.pin_categories(groups=Group.objects.order_by("-pk"))
+        written = Group.history.filter(category_pinned=True).order_by("history_id")
+        assert [row.id for row in written] == [group.pk for group in groups]
+
     def test_the_list_shows_what_asks_for_attention(self, admin_client: Client, intro: Category) -> None:
         make_group(privacy=Privacy.PUBLIC, category=intro, category_pinned=True)
         page = page_text(admin_client.get(url("changelist", "group")))
@@ -342,6 +359,17 @@ class TestRulesAndScope:
                 admin_client, url("add", "membershiprule"), platform="slack", level="required", **values
             )
             assert found == {"__all__": ["Choose either a team or an employee."]}
+
+    def test_a_rule_stands_once(self, admin_client: Client) -> None:
+        make_rows(range(1))
+        team = Team.objects.get().pk
+        rule = {"platform": "telegram", "team": team, "level": "required"}
+        saved(admin_client, url("add", "membershiprule"), **rule)
+        assert errors(admin_client, url("add", "membershiprule"), **rule) == {
+            "__all__": ["This rule exists already."]
+        }
+        saved(admin_client, url("add", "membershiprule"), **{**rule, "level": "optional"})
+        saved(admin_client, url("add", "membershiprule"), **{**rule, "category": Category.objects.get().pk})
 
     def test_spaces_in_a_scope_pattern_mean_something(self, admin_client: Client) -> None:
         values = {"platform": "slack", "kind": "exclude", "match": "contains", "pattern": " - archived"}

@@ -28,7 +28,7 @@ from members.policy import (
     in_scope,
     level_of,
     matches,
-    needs_rename,
+    outdated_part,
     regex_problem,
     rules_for,
 )
@@ -203,9 +203,9 @@ class TestExclusion:
 
 def test_a_deprecated_part_anywhere_in_the_name_asks_for_a_new_one() -> None:
     naming = [Naming("iBTC", "BitSafe (CBTC)")]
-    assert needs_rename("Acme <> ibtc desk", naming)
-    assert not needs_rename("Acme <> BitSafe", naming)
-    assert not needs_rename("Acme <> ibtc", [])
+    assert outdated_part("Acme <> ibtc desk", naming) == naming[0]
+    assert outdated_part("Acme <> BitSafe", naming) is None
+    assert outdated_part("Acme <> ibtc", []) is None
 
 
 @pytest.mark.parametrize("written", ["ada", "@ada", " @ada ", "@@ada", "@ ada\n"])

@@ -365,7 +365,7 @@ def policy_files(draw: st.DrawFn) -> PolicyFile:
         employees=tuple(employees),
         teams=tuple(teams),
         categories=tuple(draw(st.lists(category, unique_by=lambda entry: entry.key, max_size=3))),
-        rules=tuple(draw(st.lists(rule, max_size=3))),
+        rules=tuple(draw(st.lists(rule, unique=True, max_size=3))),
         scope=tuple(draw(st.lists(by_name | by_person, max_size=3))),
         naming=tuple(draw(st.lists(naming, unique_by=lambda entry: entry.pattern, max_size=2))),
         exclusions=tuple(draw(st.lists(exclusion, unique_by=lambda entry: entry.place, max_size=3))),

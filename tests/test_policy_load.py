@@ -419,3 +419,13 @@ class TestLoadPolicy:
         )
         with django_assert_max_num_queries(len(few)):
             assert len(load_policy().people) == 32
+
+
+def test_a_rule_that_stands_twice_in_the_file_is_one_rule() -> None:
+    rule = {"platform": "slack", "team": "core", "level": "required"}
+    document = {"teams": [{"key": "core", "name": "Core"}], "rules": [rule, rule]}
+
+    changes = load(json.dumps(document).encode(), reason="test")
+
+    assert changes.counts()["created"] == 2, "the team and the rule"
+    assert MembershipRule.objects.count() == 1

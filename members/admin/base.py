@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.db.models import Field
+from django.db.models import Field, Model
 from django.forms import CharField, Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -80,14 +81,16 @@ def _why_unreadable(error: Exception) -> str:
 class PolicyAdmin(TableImportMixin, TableExportMixin, SimpleHistoryAdmin):
     """A model that staff edit by hand."""
 
-    fixed_fields: tuple[str, ...] = ()
-    """Fields that are chosen when a row is added and can only be read from then on."""
-
     import_export_change_list_template = "admin/import_export/change_list_import_export.html"
     show_facets = ShowFacets.ALWAYS
     list_per_page = 50
     verbatim: ClassVar[tuple[str, ...]] = ()
     """Text fields in which leading and trailing spaces mean something."""
+    fixed_fields: ClassVar[tuple[str, ...]] = ()
+    """Fields that are filled in when a row is added, and can only be read from then on."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Sequence[str]:
+        return (*super().get_readonly_fields(request, obj), *(self.fixed_fields if obj else ()))
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **options: Any) -> Any:
         form_field = super().formfield_for_dbfield(db_field, request, **options)

@@ -40,6 +40,8 @@ class PlainCommand(BaseCommand):
     """Whether a run from the command line keeps what it prints and logs in a file under VAR_DIR/logs."""
     log_path: Path | None = None
     """That file."""
+    _name = ""
+    """How the command line called it; empty when it was called from code."""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
@@ -47,6 +49,7 @@ class PlainCommand(BaseCommand):
         return parser
 
     def run_from_argv(self, argv: Sequence[str]) -> None:
+        self._name = argv[1]
         try:
             super().run_from_argv(list(argv))
         except KeyboardInterrupt:
@@ -62,14 +65,14 @@ class PlainCommand(BaseCommand):
         except Exception as error:
             if "--traceback" in argv:
                 raise
-            log.exception("command.crashed", command=argv[1])
+            log.exception("command.crashed", command=self._name)
             what = f"{type(error).__name__}: {error}".splitlines()[0]
             where = f": {self.log_path}" if self.log_path else "."
             self._stop(f"Unexpected error: {what}. The log has the details{where}", ExitCode.UNEXPECTED)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        if self.keeps_log and self._called_from_command_line:
-            self.log_path = log_to_file(self.__module__.rpartition(".")[2])  # Django names a command so
+        if self.keeps_log and self._name:
+            self.log_path = log_to_file(self._name)
             self.stdout = LoggedOutput(sys.stdout, "stdout")
             self.stderr = LoggedOutput(sys.stderr, "stderr")
             self.stderr.style_func = self.style.ERROR

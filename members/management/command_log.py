@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from logging.config import DictConfigurator  # type: ignore[attr-defined]  # public, but not in typeshed
+from logging.config import DictConfigurator
 from pathlib import Path
 from typing import TextIO
 

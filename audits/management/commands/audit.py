@@ -58,6 +58,8 @@ class Command(PlainCommand):
         run = self._execute(platforms, deep=options["deep"])
         for line in console_summary(run):
             self.stdout.write(line)
+        if run.state == RunState.FAILED:
+            options |= {"xlsx": None, "csv": None}  # nothing was learnt: what an earlier audit wrote stays
         self._write_files(run, options)
         code = _EXIT[RunState(run.state)]
         if run.account_trouble:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import socket
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
@@ -53,6 +54,8 @@ class Command(PlainCommand):
             raise CommandError(str(error)) from error
 
     def _show(self, *, once: bool, port: int, json: Path | None, **_: Any) -> None:
+        if not once:
+            _require_free(port)
         home = settings.VAR_DIR / "demo"
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
@@ -101,3 +104,13 @@ class Command(PlainCommand):
         manage = settings.BASE_DIR / "manage.py"
         if code := foreground([sys.executable, str(manage), *arguments], env):
             raise CommandError(f"The demo stopped: `{arguments[0]}` failed.", returncode=code)
+
+
+def _require_free(port: int) -> None:
+    """Say at once what would otherwise come after the whole audit."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CommandError(f"Port {port} is taken ({error.strerror}): choose another, PORT=…") from error

@@ -26,7 +26,9 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--slack-port", type=port_number, default=0, metavar="PORT", help="default: a free one")
+        parser.add_argument(
+            "--slack-port", type=port_number, default=0, metavar="PORT", help="default: a free one"
+        )
         parser.add_argument(
             "--telegram-port", type=port_number, default=0, metavar="PORT", help="default: a free one"
         )

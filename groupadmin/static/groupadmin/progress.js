@@ -70,6 +70,10 @@
                 }
                 const job = await answer.json();
                 show(job);
+                if (box.dataset.state && job.state !== box.dataset.state && !job.url) {
+                    location.reload(); // the rest of the page tells of a state that is over
+                    return;
+                }
                 if (job.finished) {
                     finish(job);
                     return;
