@@ -18,7 +18,7 @@ from audits.progress import Progress, Stage
 from audits.scope import anchors, scope_candidates, scoped_groups
 from members.identity import Resolved, resolve_all
 from members.platforms.base import CallMeter, PlatformReader
-from members.platforms.errors import AccountTrouble, Gone, PlatformError, TryLater, Unreachable
+from members.platforms.errors import AccountTrouble, Gone, PlatformError, Refused, TryLater, Unreachable
 from members.platforms.types import (
     Account,
     AdminStatus,
@@ -197,7 +197,8 @@ class Watch:
             self._settle(key, frozenset(group_ids), unread=str(error))
             raise
         except PlatformError as error:
-            why = str(error)
+            # Of somebody external the list would prove nothing: the shared groups themselves are asked.
+            why = "" if user.external and isinstance(error, Refused) else str(error)
         self._settle(key, frozenset(group_ids), unread=why)
 
     def _settle(self, key: str, group_ids: frozenset[str], *, unread: str = "") -> None:

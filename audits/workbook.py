@@ -95,7 +95,7 @@ class Names:
 
 def missing_members(run: AuditRun, names: Names) -> Iterator[tuple[str, ...]]:
     """One row a group and required person who is missing; exempt groups miss nobody."""
-    for result in _ordered(run):
+    for result in _ordered(run, missing_count__gt=0):
         if result.verdict == Verdict.EXEMPT:
             continue
         for key in result.required_missing:
@@ -110,9 +110,9 @@ def missing_members(run: AuditRun, names: Names) -> Iterator[tuple[str, ...]]:
             )
 
 
-def _ordered(run: AuditRun) -> Iterator[GroupResult]:
+def _ordered(run: AuditRun, **only: int) -> Iterator[GroupResult]:
     """By platform and category, gaps first: what asks for something to be done stands together."""
-    results = GroupResult.objects.filter(run=run).select_related("group")
+    results = GroupResult.objects.filter(run=run, **only).select_related("group")
     return results.order_by("group__platform", "category_key", "-missing_count", "name", "pk").iterator(
         chunk_size=1000
     )

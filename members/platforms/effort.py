@@ -26,45 +26,43 @@ class Answers:
 class Effort:
     """The tries of one call, until one too many.
 
-    Failures count against `attempts`, and the time spent in them against `seconds`: a silent
-    server fails slowly. A rate limit is no failure; it counts against `limits`, in a row, and not
-    while other calls of the method come through: then ours will too.
+    Failures in a row count against `attempts`, rate limits in a row against `limits`; but neither a
+    limit nor a cut line adds up while other calls of the method come through: then ours will too.
+    The time spent in failures counts against `seconds` in any case: a silent server fails slowly.
     """
 
     def __init__(self, method: str, answers: Answers, *, attempts: int, limits: int, seconds: float) -> None:
         self._method, self._answers = method, answers
         self._attempts, self._limits, self._seconds = attempts, limits, seconds
-        self._began = 0.0
-        self._failures = self._limited = 0
+        self._began = self._began_before = math.inf
         self._failing = 0.0
-        self._limited_at = math.inf
-
-    @property
-    def failures(self) -> int:
-        return self._failures
+        self._limited = 0
+        self.failures = 0
+        """How many in a row."""
 
     def begin(self) -> None:
         """A try is under way."""
-        self._began = _now()
+        self._began_before, self._began = self._began, _now()
 
     def limited(self, error: TryLater) -> None:
-        """It met a rate limit. Raises `error` when that is to be reported."""
-        if self._answers.since(self._limited_at, self._method):
-            self._limited = 0
-        self._limited += 1
-        self._limited_at = self._began
+        """The try met a rate limit. Raises `error` when that is to be reported."""
+        self._limited = 1 if self._others_come_through() else self._limited + 1
         if self._limited > self._limits:
             raise error
 
     def failed(self, error: TryLater) -> None:
-        """It failed. Raises `error` when that is to be reported, as Unreachable when nobody was answered."""
-        self._failures += 1
+        """The try failed. Raises `error` if that is to be reported, or Unreachable when nobody is answered."""
+        cut = error.code == UNREACHABLE
+        self.failures = 1 if cut and self._others_come_through() else self.failures + 1
         self._failing += _now() - self._began
-        if self._failures < self._attempts and self._failing < self._seconds:
+        if self.failures < self._attempts and self._failing < self._seconds:
             return
-        if error.code == UNREACHABLE and not self._answers.since(self._began):
+        if cut and not self._answers.since(self._began):
             raise Unreachable(str(error), code=error.code, seconds=error.seconds) from None
         raise error
+
+    def _others_come_through(self) -> bool:
+        return self._answers.since(self._began_before, self._method)
 
 
 def _now() -> float:

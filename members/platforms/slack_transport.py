@@ -60,7 +60,7 @@ class SlackConfig:
 
     token: str = field(repr=False)
     api_url: str = "https://slack.com/api/"
-    timeout: float = 30.0
+    timeout: float = 20.0
     """Seconds for one HTTP request, connecting included."""
 
 
@@ -69,7 +69,7 @@ class Retry:
     """How long a call is kept up. Outages are retried with doubling, jittered pauses (in seconds)."""
 
     attempts: int = 4
-    give_up_seconds: float = 40.0
+    give_up_seconds: float = 30.0
     """After so long in failed attempts there is no other: a silent server fails slowly."""
     base_seconds: float = 0.5
     max_seconds: float = 8.0
