@@ -59,14 +59,15 @@ _UNJUDGED: Mapping[str, str] = {Verdict.NOT_VISIBLE: "Not visible", Verdict.ERRO
 
 def write_workbook(run: AuditRun, path: Path) -> None:
     """Write the workbook of a finished run to `path`. Streams: memory does not grow with the rows."""
-    book = Workbook(write_only=True)
-    names = Names.load()
-    add_sheet(book, "Audit Results", RESULTS, _results(run, names))
-    add_sheet(book, "Summary", SUMMARY, _summary(run, names))
-    add_sheet(book, "Missing members", MISSING, missing_members(run, names))
-    add_sheet(book, "Exceptions", EXCEPTIONS, _exceptions(run))
-    add_sheet(book, "Blind spots", BLIND_SPOTS, _blind_spots(run))
-    book.save(path)
+    with path.open("wb") as file:  # first: openpyxl litters the console when it is left half-way
+        book = Workbook(write_only=True)
+        names = Names.load()
+        add_sheet(book, "Audit Results", RESULTS, _results(run, names))
+        add_sheet(book, "Summary", SUMMARY, _summary(run, names))
+        add_sheet(book, "Missing members", MISSING, missing_members(run, names))
+        add_sheet(book, "Exceptions", EXCEPTIONS, _exceptions(run))
+        add_sheet(book, "Blind spots", BLIND_SPOTS, _blind_spots(run))
+        book.save(file)
 
 
 @dataclass(frozen=True, slots=True)

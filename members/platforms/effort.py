@@ -51,7 +51,7 @@ class Effort:
             raise error
 
     def failed(self, error: TryLater) -> None:
-        """The try failed. Raises `error` if that is to be reported, or Unreachable when nobody is answered."""
+        """The try failed. Raises `error` if that is to be reported; Unreachable if nobody is answered."""
         cut = error.code == UNREACHABLE
         self.failures = 1 if cut and self._others_come_through() else self.failures + 1
         self._failing += _now() - self._began

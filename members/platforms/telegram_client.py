@@ -7,6 +7,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from telethon import TelegramClient
 from telethon.crypto.rsa import add_key
 from telethon.sessions import MemorySession, StringSession
@@ -37,7 +39,7 @@ class TelegramConfig:
     """A Telethon StringSession. It *is* the account: never log it, never pass it as a task argument."""
     server: ServerAddress | None = None
     server_key_pem: str | None = field(default=None, repr=False)
-    """The server's public RSA key (PKCS#1 PEM), when it is not one of Telegram's."""
+    """The server's public RSA key (PEM), when it is not one of Telegram's."""
     connect_timeout: float = 10.0
     """Seconds for connecting and greeting, all attempts together."""
     call_timeout: float = 20.0
@@ -118,10 +120,11 @@ def _session(config: TelegramConfig) -> _Session:
 
 def _trust(pem: str) -> None:
     try:
-        add_key(pem.encode(), old=False)
-    except Exception:  # the parser below (pyasn1) raises errors of its own, and any of the built-in ones
+        key = load_pem_public_key(pem.encode())
+        add_key(key.public_bytes(Encoding.PEM, PublicFormat.PKCS1), old=False)
+    except (ValueError, UnsupportedAlgorithm):
         raise NotConfigured(
-            'TELEGRAM_SERVER_KEY is not a public key in PKCS#1 PEM form ("BEGIN RSA PUBLIC KEY")',
+            'TELEGRAM_SERVER_KEY is not a public RSA key in PEM form ("BEGIN RSA PUBLIC KEY")',
             code="TELEGRAM_SERVER_KEY",
         ) from None
 
