@@ -18,6 +18,7 @@ from telethon.sessions import StringSession
 from telethon.tl import functions, types
 
 from groupadmin.sandbox.company import Company, Size, build_company
+from groupadmin.sandbox.control import WriteLog
 from groupadmin.sandbox.runner import Sandbox
 from tests.processes import environment, eventually, free_port, manage, running
 
@@ -219,8 +220,9 @@ class TestStartAndStop:
 class TestCommand:
     def test_runs_until_it_is_interrupted_and_says_how_to_use_it(self, tmp_path: Path) -> None:
         log, policy, env_file = tmp_path / "log", tmp_path / "policy.json", tmp_path / ".env"
+        writes = tmp_path / "writes.jsonl"
         command = [sys.executable, "manage.py", "sandbox", "--size", "20", "--seed", "3"]
-        command += ["--write-policy", str(policy), "--env-file", str(env_file)]
+        command += ["--write-policy", str(policy), "--env-file", str(env_file), "--write-log", str(writes)]
         env = environment(VAR_DIR=str(tmp_path))
         with running(command, env=env, log=log) as process:
             eventually(lambda: "Ctrl-C" in log.read_text() or process.poll() is not None)
@@ -228,6 +230,12 @@ class TestCommand:
             values = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
             client = WebClient(values["SLACK_USER_TOKEN"], base_url=values["SLACK_API_URL"])
             assert client.auth_test()["user"] == "ada"
+            opened = client.conversations_open(users=client.auth_test()["user_id"])["channel"]["id"]
+            client.chat_postMessage(channel=opened, text="a note to myself")
+            assert [write.method for write in WriteLog.read(writes)] == [
+                "conversations.open",
+                "chat.postMessage",
+            ]
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 0
         assert json.loads(policy.read_text()) == build_company(SMALL, seed=3).policy

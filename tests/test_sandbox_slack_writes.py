@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from groupadmin.sandbox.control import WriteLog
 from groupadmin.sandbox.slack import SlackSandbox, SlackUser
+from groupadmin.sandbox.slack.faults import Drop, RateLimited
 from tests.slack_world import (
     ACME,
     ADA,
@@ -23,9 +27,12 @@ from tests.slack_world import (
     ROBO,
     STRANGER,
     client,
+    ids,
     refusal,
     tiny_world,
 )
+
+INVITE = "conversations.invite"
 
 
 @pytest.fixture
@@ -35,8 +42,9 @@ def sandbox() -> Iterator[SlackSandbox]:
     assert server.bugs == []
 
 
-def writes(sandbox: SlackSandbox) -> list[tuple[str, dict[str, Any]]]:
-    return [(method, arguments) for _, method, arguments in sandbox.world.writes]
+def writes(sandbox: SlackSandbox) -> list[tuple[str, str, str]]:
+    """Method, target and subject of everything that changed the world."""
+    return [(write.method, write.target, write.subject) for write in sandbox.writes.effects()]
 
 
 class TestInvite:
@@ -49,9 +57,7 @@ class TestInvite:
         answer = client(sandbox).conversations_invite(channel=ACME, users=["U20", "U21", "U20"])
         assert answer["channel"]["id"] == ACME
         assert list(sandbox.world.channels[ACME].members) == [BOB, ADA, "U20", "U21"]
-        assert writes(sandbox) == [
-            ("conversations.invite", {"channel": ACME, "users": ["U20", "U21"], "by": ADA})
-        ]
+        assert writes(sandbox) == [(INVITE, ACME, "U20"), (INVITE, ACME, "U21")]
 
     def test_one_refusal_stops_all_and_each_is_explained(self, sandbox: SlackSandbox) -> None:
         body = refusal(sandbox, "conversations.invite", channel=ACME, users=f"{ADA},{BOB},U404,U20")
@@ -110,7 +116,7 @@ class TestKick:
     def test_a_member_is_removed_once(self, sandbox: SlackSandbox) -> None:
         assert client(sandbox).conversations_kick(channel=ACME, user=BOB)["errors"] == {}
         assert refusal(sandbox, "conversations.kick", channel=ACME, user=BOB)["error"] == "not_in_channel"
-        assert writes(sandbox) == [("conversations.kick", {"channel": ACME, "user": BOB, "by": ADA})]
+        assert writes(sandbox) == [("conversations.kick", ACME, BOB)]
 
     @pytest.mark.parametrize(
         ("channel", "user", "error"),
@@ -137,7 +143,7 @@ class TestJoin:
         again = client(sandbox).conversations_join(channel=LOUNGE)
         assert again["warning"] == "already_in_channel"
         assert again["response_metadata"] == {"warnings": ["already_in_channel"]}
-        assert writes(sandbox) == [("conversations.join", {"channel": LOUNGE, "user": ADA})]
+        assert writes(sandbox) == [("conversations.join", LOUNGE, ADA)]
 
     def test_archived_and_private_channels_cannot_be_joined(self, sandbox: SlackSandbox) -> None:
         assert refusal(sandbox, "conversations.join", channel=OLD)["error"] == "is_archived"
@@ -151,9 +157,7 @@ class TestRename:
         channel = client(sandbox).conversations_rename(channel=ACME, name=" Acme CBTC ")["channel"]
         assert (channel["name"], channel["name_normalized"]) == ("acme-cbtc", "acme-cbtc")
         assert channel["previous_names"] == ["acme-bitsafe"]
-        assert writes(sandbox) == [
-            ("conversations.rename", {"channel": ACME, "name": "acme-cbtc", "by": ADA})
-        ]
+        assert writes(sandbox) == [("conversations.rename", ACME, " Acme CBTC ")]
 
     def test_the_same_name_again_changes_nothing(self, sandbox: SlackSandbox) -> None:
         client(sandbox).conversations_rename(channel=ACME, name="acme-bitsafe")
@@ -196,7 +200,7 @@ class TestPostMessage:
         (message,) = client(sandbox).conversations_history(channel=ACME)["messages"]
         assert message == posted["message"]
         assert (message["user"], message["text"], message["ts"]) == (ADA, "Grüße 🎉", posted["ts"])
-        assert writes(sandbox) == [("chat.postMessage", {"channel": ACME, "ts": posted["ts"], "by": ADA})]
+        assert writes(sandbox) == [("chat.postMessage", "#acme-bitsafe", "Grüße 🎉")]
 
     def test_every_message_has_its_own_ts(self, sandbox: SlackSandbox) -> None:
         stamps = [client(sandbox).chat_postMessage(channel=ACME, text=str(n))["ts"] for n in range(5)]
@@ -227,3 +231,61 @@ class TestPostMessage:
     def test_refusals(self, sandbox: SlackSandbox, arguments: dict[str, str], error: str) -> None:
         assert refusal(sandbox, "chat.postMessage", **arguments)["error"] == error
         assert writes(sandbox) == []
+
+
+class TestDirectMessages:
+    def test_two_people_have_one_conversation_that_both_can_use(self, sandbox: SlackSandbox) -> None:
+        opened = client(sandbox).conversations_open(users=BOB)["channel"]["id"]
+        assert client(sandbox, BOBS_TOKEN).conversations_open(users=ADA)["channel"]["id"] == opened
+        client(sandbox, BOBS_TOKEN).chat_postMessage(channel=opened, text="hi")
+        assert [each["text"] for each in sandbox.world.channels[opened].messages] == ["hi"]
+        assert [write[0] for write in writes(sandbox)] == ["conversations.open", "chat.postMessage"]
+
+    def test_nobody_else_sees_it_and_it_is_no_channel(self, sandbox: SlackSandbox) -> None:
+        opened = client(sandbox).conversations_open(users=BOB)["channel"]["id"]
+        assert refusal(sandbox, "chat.postMessage", BOT_TOKEN, channel=opened, text="x")["error"] == (
+            "channel_not_found"
+        )
+        listed = client(sandbox).conversations_list(types="public_channel,private_channel")["channels"]
+        assert opened not in ids(listed)
+
+    @pytest.mark.parametrize(
+        ("users", "error"),
+        [("", "users_list_not_supplied"), ("U404", "user_not_found"), (CY, "user_disabled")],
+    )
+    def test_refusals(self, sandbox: SlackSandbox, users: str, error: str) -> None:
+        assert refusal(sandbox, "conversations.open", users=users)["error"] == error
+
+
+class TestWriteLog:
+    def test_a_refused_write_is_on_record_too_and_changed_nothing(self, sandbox: SlackSandbox) -> None:
+        before = datetime.now(UTC)
+        refusal(sandbox, INVITE, channel=ACME, users=BOB)
+        (write,) = sandbox.writes.all()
+        assert (write.platform, write.method, write.target, write.subject) == ("slack", INVITE, ACME, BOB)
+        assert before <= write.at <= datetime.now(UTC)
+        assert not write.effect and sandbox.writes.effects() == []
+
+    def test_reading_is_no_writing(self, sandbox: SlackSandbox) -> None:
+        client(sandbox).conversations_list()
+        assert sandbox.writes.all() == []
+
+    def test_what_never_reached_the_world_is_not_on_record(self, sandbox: SlackSandbox) -> None:
+        sandbox.script.add(INVITE, RateLimited())
+        refusal(sandbox, INVITE, channel=ACME, users=BOB)
+        refusal(sandbox, INVITE, "xoxp-nobody", channel=ACME, users=BOB)
+        assert sandbox.writes.all() == []
+
+    def test_a_lost_answer_does_not_hide_its_write(self, sandbox: SlackSandbox) -> None:
+        sandbox.script.add("conversations.kick", Drop(share=0))
+        with suppress(OSError):
+            client(sandbox).conversations_kick(channel=ACME, user=BOB)
+        assert writes(sandbox) == [("conversations.kick", ACME, BOB)]
+
+    def test_another_process_reads_the_same_from_the_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "writes.jsonl"
+        with SlackSandbox(tiny_world(), write_log=WriteLog(path)) as sandbox:
+            client(sandbox).chat_postMessage(channel=ACME, text="Zwei\nZeilen, 日本 \u2028")
+            client(sandbox).conversations_kick(channel=ACME, user=BOB)
+            assert WriteLog.read(path) == sandbox.writes.all()
+        assert len(WriteLog.read(path)) == 2

@@ -131,7 +131,10 @@ class TestConnection:
         with pytest.raises(errors.ChatNotModifiedError):  # the client repeats what is done already
             await client(functions.messages.EditChatTitleRequest(BASIC, "New title"))
         assert world.chats[BASIC].title == "New title"
-        assert [method for _, method, _ in world.writes] == ["EditChatTitle"]
+        assert [(write.method, write.effect) for write in sandbox.writes.all()] == [
+            ("EditChatTitle", True),
+            ("EditChatTitle", False),
+        ]
 
     async def test_dropping_all_connections_leaves_the_sessions(
         self, client: TelegramClient, sandbox: TelegramSandbox

@@ -157,14 +157,13 @@ async def test_both_types_are_asked_for_in_the_largest_pages(
 
     await everything(slack.groups())
 
-    assert spy.asked == [{"types": "public_channel,private_channel", "limit": "999"}]
+    assert spy.asked == [{"types": "public_channel,private_channel", "limit": "999", "team_id": "T0SANDBOX"}]
 
 
-async def test_an_organization_wide_token_names_its_workspace(
+async def test_the_workspace_is_named_as_an_organization_wide_token_has_to(
     slack: SlackReader, sandbox: SlackSandbox
 ) -> None:
     spy = Edited()
-    sandbox.script.add("auth.test", Edited({"is_enterprise_install": True}))
     for method in ("conversations.list", "users.conversations", "users.list"):
         sandbox.script.add(method, spy)
 
@@ -182,7 +181,12 @@ async def test_the_directory_holds_everybody(slack: SlackReader) -> None:
     users = {user.id: user for user in await slack.users([])}
 
     assert users["U0ADA"] == PlatformUser(
-        Platform.SLACK, "U0ADA", usernames=("ada",), name="Ada Example", email="ada@example.com"
+        Platform.SLACK,
+        "U0ADA",
+        usernames=("ada",),
+        name="Ada Example",
+        email="ada@example.com",
+        workspace_id="T0SANDBOX",
     )
     assert users["U0BOB"].name == "Bobby"
     assert [user.id for user in users.values() if not user.active] == ["U0CAL"]

@@ -126,13 +126,13 @@ async def test_a_wait_beyond_our_patience_is_handed_to_the_caller(sandbox: Slack
 
 
 @pytest.mark.parametrize("header", ["", "soon", "-1"])
-async def test_without_a_readable_retry_after_it_is_half_a_minute(sandbox: SlackSandbox, header: str) -> None:
+async def test_without_a_readable_retry_after_it_is_ten_seconds(sandbox: SlackSandbox, header: str) -> None:
     sandbox.script.add("conversations.list", limited(header))
 
     error = await error_of(sandbox, meter=CallMeter(patience=0))
 
     assert isinstance(error, TryLater)
-    assert error.seconds == pytest.approx(30, abs=5)
+    assert error.seconds == pytest.approx(10, abs=5)
 
 
 async def test_the_word_alone_is_a_rate_limit_too(sandbox: SlackSandbox) -> None:

@@ -153,7 +153,7 @@ class TestGroups:
         assert groups["7"].superseded_by is None
         assert (await telegram.details(groups["7"])).migrated_from == "4"
 
-    @pytest.mark.parametrize(("count", "pages"), [(0, 1), (1, 1), (100, 1), (101, 2), (200, 2), (250, 3)])
+    @pytest.mark.parametrize(("count", "pages"), [(0, 1), (1, 1), (100, 1), (101, 2), (200, 3), (250, 3)])
     async def test_comes_in_pages_and_each_group_once(
         self, world: TelegramWorld, telegram: TelegramReader, count: int, pages: int
     ) -> None:
@@ -304,7 +304,7 @@ class TestMembership:
         stranger = elsewhere(await group_named(telegram, 7), 8)
         with pytest.raises(Refused) as caught:
             await telegram.details(stranger)
-        assert caught.value.code == "no_access_hash"
+        assert caught.value.code == "no_group_access_hash"
 
 
 class TestMembers:

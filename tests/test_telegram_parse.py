@@ -75,6 +75,9 @@ def group(**fields: Any) -> PlatformGroup:
     return parsed
 
 
+NO_INVITING = tl.ChatBannedRights(until_date=None, invite_users=True)
+
+
 class TestGroups:
     @given(CHANNELS | BASIC_GROUPS)
     def test_every_chat_is_a_group_we_are_in_or_nothing(self, chat: Any) -> None:
@@ -88,7 +91,8 @@ class TestGroups:
             assert parsed.superseded_by or not (chat.left or chat.deactivated)
         else:
             assert parsed.history is History.UNKNOWN and parsed.superseded_by is None
-            assert not (chat.left or chat.min or chat.monoforum)
+            assert not (chat.left or chat.monoforum)
+            assert (parsed.admin_status is AdminStatus.UNKNOWN) == bool(chat.min)
             assert chat.megagroup or chat.gigagroup
 
     @pytest.mark.parametrize(
@@ -106,7 +110,6 @@ class TestGroups:
         [
             channel(broadcast=True),
             channel(megagroup=True, left=True),
-            channel(megagroup=True, min=True),
             channel(megagroup=True, monoforum=True),
             tl.ChannelForbidden(7, 0, "Acme", megagroup=True),
             tl.ChatForbidden(7, "Acme"),
@@ -124,6 +127,30 @@ class TestGroups:
         assert group(usernames=[tl.Username("acme", active=True)]).privacy is Privacy.PUBLIC
         assert group(usernames=[tl.Username("acme")]).privacy is Privacy.PRIVATE
         assert group().privacy is Privacy.PRIVATE
+
+    @pytest.mark.parametrize(
+        ("fields", "may"),
+        [
+            ({}, True),
+            ({"default_banned_rights": NO_INVITING}, False),
+            ({"banned_rights": NO_INVITING}, False),
+            ({"default_banned_rights": NO_INVITING, "creator": True}, True),
+            (
+                {
+                    "default_banned_rights": NO_INVITING,
+                    "admin_rights": tl.ChatAdminRights(invite_users=True),
+                },
+                True,
+            ),
+            (
+                {"default_banned_rights": NO_INVITING, "admin_rights": tl.ChatAdminRights(ban_users=True)},
+                False,
+            ),
+        ],
+        ids=["nothing said", "nobody may", "we may not", "owner", "admin with the right", "admin without"],
+    )
+    def test_whether_the_account_may_add_people(self, fields: dict[str, Any], may: bool) -> None:
+        assert group(**fields).may_invite is may
 
     def test_what_the_account_may_do(self) -> None:
         may_rename, may_not = tl.ChatAdminRights(change_info=True), tl.ChatAdminRights(ban_users=True)
@@ -236,6 +263,7 @@ class TestErrors:
             (500, "RPC_CALL_FAIL", TryLater),
             (-500, "No workers running", TryLater),
             (-503, "Timeout", TryLater),
+            (502, "SOMETHING_NEW", TryLater),
             (406, "CHANNEL_PRIVATE", Gone),
             (400, "CHANNEL_INVALID", Gone),
             (403, "CHAT_ADMIN_REQUIRED", Refused),

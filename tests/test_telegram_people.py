@@ -195,7 +195,7 @@ class TestByName:
         add_groups(world, 60, ADA)
         await everything(telegram.groups())
         assert await telegram.users([wanted(CY, name="Cy Nobody")]) == []
-        assert telegram.meter.snapshot().calls["GetParticipants"] <= 6
+        assert telegram.meter.snapshot().calls["GetParticipants"] <= 9
         assert telegram.lookup_failures == {}
 
     async def test_groups_that_hide_their_members_are_passed_over(
@@ -211,9 +211,18 @@ class TestByName:
     async def test_nobody_can_be_searched_without_a_name(
         self, world: TelegramWorld, telegram: TelegramReader, name: str
     ) -> None:
-        add_group(world, 7, ADA, CY)
+        add_group(world, 7, ADA, CY, *(add_user(world, one).id for one in range(1000, 1200)))
         await everything(telegram.groups())
         assert await telegram.users([wanted(CY, name=name)]) == []
+
+    async def test_the_list_of_a_small_group_tells_people_of_any_name_at_once(
+        self, world: TelegramWorld, telegram: TelegramReader
+    ) -> None:
+        add_group(world, 7, ADA, BOB, CY, DEE)
+        await everything(telegram.groups())
+        nameless = [Wanted(str(one), "Quite Another", id=str(one)) for one in (BOB, CY, DEE)]
+        assert {one.id for one in await telegram.users(nameless)} == {str(BOB), str(CY), str(DEE)}
+        assert telegram.meter.snapshot().calls["GetParticipants"] == 1
 
 
 class TestFailures:
@@ -221,9 +230,9 @@ class TestFailures:
         self, sandbox: TelegramSandbox, telegram: TelegramReader
     ) -> None:
         sandbox.script.add("ResolveUsername", RpcFault("FLOOD_WAIT_3600"), times=None)
-        people = [Wanted("bob", "Bob", username="bobsample"), Wanted("ada", "Ada", username="adaexample")]
+        people = [Wanted("bob", "Bob", username="bobsample"), Wanted("dee", "Dee", username="deesample")]
         assert await telegram.users(people) == []
-        assert set(telegram.lookup_failures) == {"bob", "ada"}
+        assert set(telegram.lookup_failures) == {"bob", "dee"}
         failure = telegram.lookup_failures["bob"]
         assert isinstance(failure, TryLater)
         assert failure.code == "FLOOD_WAIT" and 3500 < failure.seconds <= 3600

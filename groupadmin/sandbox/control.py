@@ -1,11 +1,14 @@
-"""What a test or a person steers both sandbox servers with: scripted faults, and a log of the calls."""
+"""What a test or a person steers both sandbox servers with: scripted faults, and logs of calls and writes."""
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 Arguments = Mapping[str, Any]
@@ -80,3 +83,75 @@ class CallLog:
     def clear(self) -> None:
         with self._lock:
             self._counts.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What one call asked to be done to one subject; a call that names five people is five of these."""
+
+    at: datetime
+    platform: str
+    method: str
+    target: str
+    """The id of the group, channel or conversation."""
+    subject: str
+    """Who or what is put there or taken away: a person's id, a name, a text."""
+    effect: bool
+    """Whether the world is different for it."""
+
+
+class WriteLog:
+    """Every write that reached the world, in order, with or without effect: the proof that none came twice.
+
+    A call that was turned away before (a rate limit, a bad token, a scripted outage) is not among
+    them: it may rightly come again. With a `path` each write is also appended to that file, one JSON
+    object a line, before its call is answered: any process can `read` it. Safe between threads.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._lock = threading.Lock()
+        self._path = path
+        self._writes: list[Write] = []
+
+    def record(
+        self,
+        platform: str,
+        method: str,
+        target: object,
+        subjects: Iterable[object],
+        changed: Iterable[object],
+    ) -> None:
+        """One call about these `subjects`; those in `changed` made a difference."""
+        now, different = datetime.now(UTC), {str(each) for each in changed}
+        writes = [
+            Write(now, platform, method, str(target), subject, subject in different)
+            for subject in map(str, subjects)
+        ]
+        with self._lock:
+            self._writes.extend(writes)
+            if self._path is not None:
+                with self._path.open("a", encoding="utf-8") as lines:
+                    lines.writelines(_line(write) for write in writes)
+
+    def all(self) -> list[Write]:
+        with self._lock:
+            return list(self._writes)
+
+    def effects(self) -> list[Write]:
+        """Those that changed something."""
+        return [write for write in self.all() if write.effect]
+
+    def clear(self) -> None:
+        """Forget what was written so far; the file stays as it is."""
+        with self._lock:
+            self._writes.clear()
+
+    @staticmethod
+    def read(path: Path) -> list[Write]:
+        """What a log in any process has appended to `path`."""
+        fields = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [Write(**each | {"at": datetime.fromisoformat(each["at"])}) for each in fields]
+
+
+def _line(write: Write) -> str:
+    return json.dumps(asdict(write) | {"at": write.at.isoformat()}) + "\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from groupadmin.sandbox.company import Company
+from groupadmin.sandbox.control import WriteLog
 from groupadmin.sandbox.slack import SlackSandbox
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 
@@ -23,7 +24,8 @@ class Sandbox:
     By default Slack answers like a cautious server: at most 200 items a page, and the list of
     channels begins each of its pages with an empty one. `slack_speed` None switches Slack's rate limits
     off; latencies are seconds a call; port 0 takes a free one. `folder` receives the Telegram
-    server's public key (default: a temporary folder that goes with the servers).
+    server's public key (default: a temporary folder that goes with the servers). `writes` has every
+    write to either platform, and so has the file `write_log`, for other processes (`WriteLog.read`).
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class Sandbox:
         telegram_latency: float = 0.0,
         telegram_port: int = 0,
         folder: Path | None = None,
+        write_log: Path | None = None,
     ) -> None:
         self.company = company
+        self.writes = WriteLog(write_log)
         self.slack = SlackSandbox(
             company.slack,
             speed=slack_speed,
@@ -47,8 +51,11 @@ class Sandbox:
             page_cap=slack_page_cap,
             empty_pages=slack_empty_pages,
             port=slack_port,
+            write_log=self.writes,
         )
-        self.telegram = TelegramSandbox(company.telegram, latency=telegram_latency, port=telegram_port)
+        self.telegram = TelegramSandbox(
+            company.telegram, latency=telegram_latency, port=telegram_port, write_log=self.writes
+        )
         self._folder = folder
         self._stack = ExitStack()
         self._environment: dict[str, str] = {}

@@ -77,7 +77,7 @@ class PlatformReader(Protocol):
         """Every user who might be one of `wanted`; who is whom is decided by `members.identity`.
 
         May return many more than asked for (Slack answers with its whole directory).
-        Call it after `groups()`: on Telegram a person may have to be looked up in them.
+        May run beside `groups()`, or after: on Telegram a person may have to be looked up in them.
         """
 
     def groups_of(self, user: PlatformUser) -> AsyncIterator[Sequence[PlatformGroup]]:

@@ -13,9 +13,19 @@ class Answers:
 
     def __init__(self) -> None:
         self._at: dict[str, float] = {}
+        self._given_up_at = -math.inf
+        self._verdict: Unreachable | None = None
 
     def note(self, method: str) -> None:
         self._at[method] = _now()
+
+    def give_up(self, error: Unreachable) -> None:
+        """Note that nobody is answered any more."""
+        self._given_up_at, self._verdict = _now(), error
+
+    def given_up_since(self, moment: float) -> Unreachable | None:
+        """The verdict that nobody is answered, if it fell after `moment`."""
+        return self._verdict if self._given_up_at > moment else None
 
     def since(self, moment: float, method: str | None = None) -> bool:
         """Whether `method` (None: any method) was answered after `moment`."""
@@ -33,6 +43,7 @@ class Effort:
 
     def __init__(self, method: str, answers: Answers, *, attempts: int, limits: int, seconds: float) -> None:
         self._method, self._answers = method, answers
+        self._made = _now()
         self._attempts, self._limits, self._seconds = attempts, limits, seconds
         self._began = self._began_before = math.inf
         self._failing = 0.0
@@ -41,7 +52,13 @@ class Effort:
         """How many in a row."""
 
     def begin(self) -> None:
-        """A try is under way."""
+        """A try is under way. Raises Unreachable when another call has given the server up meanwhile.
+
+        Whatever queued for its turn would wait as long as that one did, and fail as well.
+        """
+        gone = self._answers.given_up_since(self._made)
+        if gone is not None:
+            raise Unreachable(str(gone), code=gone.code, seconds=gone.seconds)
         self._began_before, self._began = self._began, _now()
 
     def limited(self, error: TryLater) -> None:
@@ -52,13 +69,17 @@ class Effort:
 
     def failed(self, error: TryLater) -> None:
         """The try failed. Raises `error` if that is to be reported; Unreachable if nobody is answered."""
+        if isinstance(error, Unreachable):
+            raise error
         cut = error.code == UNREACHABLE
         self.failures = 1 if cut and self._others_come_through() else self.failures + 1
         self._failing += _now() - self._began
         if self.failures < self._attempts and self._failing < self._seconds:
             return
         if cut and not self._answers.since(self._began):
-            raise Unreachable(str(error), code=error.code, seconds=error.seconds) from None
+            gone = Unreachable(str(error), code=error.code, seconds=error.seconds)
+            self._answers.give_up(gone)
+            raise gone from None
         raise error
 
     def _others_come_through(self) -> bool:

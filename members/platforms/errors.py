@@ -6,6 +6,10 @@ outcomes and logs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from members.platforms.outcomes import Reply
+
 UNREACHABLE = "unreachable"
 """The code of an outage of the way itself: no answer came, not even a bad one."""
 
@@ -16,6 +20,8 @@ class PlatformError(Exception):
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
         self.code = code
+        self.settled: Mapping[str, Reply] = {}
+        """What a write that this error ended half-way had achieved by then: replies by the person's id."""
 
 
 class Refused(PlatformError):
@@ -32,6 +38,10 @@ class TryLater(PlatformError):
     def __init__(self, message: str, *, code: str, seconds: float) -> None:
         super().__init__(message, code=code)
         self.seconds = seconds
+
+
+class RateLimited(TryLater):
+    """We were too fast, and nothing was done; nothing is wrong."""
 
 
 class Unreachable(TryLater):

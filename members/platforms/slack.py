@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -102,7 +103,7 @@ class SlackReader:
                 if error.code != "user_not_found":
                     failures[person.key] = error
         self.lookup_failures = failures
-        return list(found.values())
+        return _seen_from_home(found, (await self.account()).id)
 
     async def groups_of(self, user: PlatformUser) -> AsyncGenerator[Sequence[PlatformGroup], None]:
         """users.conversations: the user's public channels, and the private ones shared with us.
@@ -140,9 +141,23 @@ class SlackReader:
         return parse_workspace(await self._auth_test())
 
     async def _in_workspace(self, **arguments: str) -> dict[str, str]:
-        """`arguments`, and the team_id that an organization-wide token has to name."""
+        """`arguments`, and the team_id, which a token for an Enterprise organization has to name."""
         home = await self._workspace()
-        return arguments | {"team_id": home.team_id} if home.org_wide else arguments
+        return arguments | ({"team_id": home.team_id} if home.team_id else {})
+
+
+def _seen_from_home(users: Mapping[str, PlatformUser], own_id: str) -> list[PlatformUser]:
+    """`users`; none who shares a workspace with the token's own user is external.
+
+    auth.test of an organization's token may name another home than the people's own.
+    """
+    own = users.get(own_id)
+    if own is None or not own.external:
+        return list(users.values())
+    return [
+        replace(user, external=user.external and user.workspace_id != own.workspace_id)
+        for user in users.values()
+    ]
 
 
 def _unseen(groups: Sequence[PlatformGroup], seen: set[str]) -> list[PlatformGroup]:

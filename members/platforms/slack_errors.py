@@ -10,13 +10,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from members.platforms.errors import AccountTrouble, Gone, PlatformError, Refused, TryLater
+from members.platforms.errors import AccountTrouble, Gone, PlatformError, RateLimited, Refused, TryLater
 from members.platforms.text import storable
+from members.platforms.writing import InDoubt
 
 RATE_LIMITED = "ratelimited"
 BAD_ANSWER = "bad_answer"
 
-DEFAULT_RETRY_AFTER = 30.0
+DEFAULT_RETRY_AFTER = 10.0
 """Seconds to rest when Slack limits us without a readable Retry-After."""
 
 OUTAGE_PAUSE = 60.0
@@ -67,6 +68,20 @@ _REFUSED = {
 _GONE = frozenset({"channel_not_found", "user_not_found"})
 
 
+class Outage(TryLater):
+    """Slack, or the way to it, is out of order. `unsent`: the call cannot even have reached the server."""
+
+    def __init__(self, method: str, *, host: str, what: str, code: str, unsent: bool = False) -> None:
+        self._story = f"{host} {what} ({method})"
+        super().__init__(f"{self._story}: try again in a minute", code=code, seconds=OUTAGE_PAUSE)
+        self.unsent = unsent
+
+    def in_doubt(self) -> InDoubt:
+        """The same for a call that changes something."""
+        message = f"{self._story}: it may have been done all the same, look before it is repeated"
+        return InDoubt(message, code=self.code, seconds=self.seconds)
+
+
 def retry_after(header: str | None) -> float:
     """The seconds of a Retry-After header (docs.slack.dev/apis/web-api/rate-limits), or the default."""
     try:
@@ -84,9 +99,9 @@ def error_of_answer(
     if status == 429 or word in _RATE_LIMIT_WORDS:
         return rate_limited(method, retry_after(retry_after_header))
     if word in _TEMPORARY:
-        return outage(method, host=host, what=_TEMPORARY[word], code=word)
+        return Outage(method, host=host, what=_TEMPORARY[word], code=word)
     if status >= 500 or status == 408:
-        return outage(method, host=host, what=f"answered HTTP {status}", code="server_error")
+        return Outage(method, host=host, what=f"answered HTTP {status}", code="server_error")
     if word:
         return _refusal(method, word, answer)
     if status >= 400:
@@ -94,19 +109,19 @@ def error_of_answer(
             f"{host} answered HTTP {status} to {method}: check SLACK_API_URL and any proxy on the way",
             code=f"http_{status}",
         )
-    return outage(method, host=host, what="sent an answer that is not Slack's", code=BAD_ANSWER)
+    return bad_answer(method, host=host)
 
 
-def rate_limited(method: str, seconds: float) -> TryLater:
-    return TryLater(
+def rate_limited(method: str, seconds: float) -> RateLimited:
+    return RateLimited(
         f"Slack asks us to wait {math.ceil(seconds)} seconds before the next {method}: try again then",
         code=RATE_LIMITED,
         seconds=seconds,
     )
 
 
-def outage(method: str, *, host: str, what: str, code: str) -> TryLater:
-    return TryLater(f"{host} {what} ({method}): try again in a minute", code=code, seconds=OUTAGE_PAUSE)
+def bad_answer(method: str, *, host: str) -> Outage:
+    return Outage(method, host=host, what="sent an answer that is not Slack's", code=BAD_ANSWER)
 
 
 def one_line(value: object, *, limit: int = 200) -> str:
@@ -119,8 +134,8 @@ def _refusal(method: str, word: str, answer: Mapping[str, Any]) -> AccountTroubl
         needed = one_line(answer.get("needed")) or "one more scope"
         provided = one_line(answer.get("provided")) or "none"
         return AccountTrouble(
-            f"Slack refused {method}: the token needs {needed} and has {provided}. Add the scope on the "
-            'page "OAuth & Permissions" of the Slack app, reinstall the app and set the new token',
+            f"Slack refused {method}: the token needs {needed} and has {provided}. Add the scope at "
+            'api.slack.com/apps, page "OAuth & Permissions", reinstall the app and set the new token',
             code=word,
         )
     if word in _ACCOUNT_TROUBLE:

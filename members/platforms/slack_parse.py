@@ -94,13 +94,13 @@ def parse_channels(answer: Mapping[str, Any]) -> list[PlatformGroup]:
 def parse_channel(entry: Mapping[str, Any]) -> PlatformGroup | None:
     """One conversation object, or None when it has no id or is a direct message.
 
-    Private channels may have C ids as well as G ids: only `is_private` tells. Where `is_member`
-    is not told (users.conversations), seeing a private channel is being in it.
+    Private channels may have C ids as well as G ids: `is_private` tells. Where `is_member` is not
+    told (users.conversations), seeing a private channel is being in it.
     """
     channel_id = _text(entry, "id")
-    if not channel_id or _flag(entry, "is_im") or _flag(entry, "is_mpim"):
+    if not channel_id or _is_direct_message(channel_id, entry):
         return None
-    private = _flag(entry, "is_private")
+    private = _flag(entry, "is_private" if "is_private" in entry else "is_group")
     return PlatformGroup(
         platform=Platform.SLACK,
         id=channel_id,
@@ -109,7 +109,7 @@ def parse_channel(entry: Mapping[str, Any]) -> PlatformGroup | None:
         privacy=Privacy.PRIVATE if private else Privacy.PUBLIC,
         total_members=_count(entry, "num_members"),
         archived=_flag(entry, "is_archived"),
-        shared_externally=_flag(entry, "is_ext_shared"),
+        shared_externally=_flag(entry, "is_ext_shared" if "is_ext_shared" in entry else "is_shared"),
         joined=private or _flag(entry, "is_member"),
         created_at=_time(entry, "created"),
     )
@@ -149,12 +149,26 @@ def parse_user(entry: Mapping[str, Any], home: Workspace) -> PlatformUser | None
         active=not _flag(entry, "deleted"),
         is_bot=user_id == SLACKBOT_ID or any(_flag(entry, key) for key in ("is_bot", "is_workflow_bot")),
         external=_is_external(entry, home),
+        workspace_id=_workspace_of(entry),
     )
 
 
 def parse_member_ids(answer: Mapping[str, Any]) -> frozenset[str]:
     """conversations.members."""
     return frozenset(entry for entry in _list(answer, "members") if isinstance(entry, str) and entry)
+
+
+def parse_stored_name(answer: Mapping[str, Any]) -> str:
+    """conversations.rename: the name as Slack stored it; "" when it does not say."""
+    return group_name(_text(_object(answer, "channel"), "name"))
+
+
+def parse_opened(answer: Mapping[str, Any]) -> str:
+    """conversations.open: the id of the direct message."""
+    channel_id = _text(_object(answer, "channel"), "id")
+    if not channel_id:
+        raise Refused("Slack's answer to conversations.open names no conversation", code=BAD_ANSWER)
+    return channel_id
 
 
 def parse_event(payload: Mapping[str, Any]) -> SlackEvent | None:
@@ -176,6 +190,13 @@ def parse_event(payload: Mapping[str, Any]) -> SlackEvent | None:
     )
 
 
+def _is_direct_message(channel_id: str, entry: Mapping[str, Any]) -> bool:
+    """Also one whose flags are not told: nobody asks for them, but a server may send them all the same."""
+    name = _text(entry, "name")
+    unflagged = (channel_id.startswith("D") and not name) or name.startswith("mpdm-")
+    return unflagged or _flag(entry, "is_im") or _flag(entry, "is_mpim")
+
+
 def _is_external(user: Mapping[str, Any], home: Workspace) -> bool:
     """Whether the person's home is elsewhere.
 
@@ -185,11 +206,15 @@ def _is_external(user: Mapping[str, Any], home: Workspace) -> bool:
     """
     if _flag(user, "is_stranger"):
         return True
-    team = _text(user, "team_id") or _text(_object(user, "profile"), "team")
+    team = _workspace_of(user)
     if not team or not home.team_id or team == home.team_id:
         return False
     enterprise = _text(_object(user, "enterprise_user"), "enterprise_id") or _text(user, "enterprise_id")
     return not enterprise or enterprise != home.enterprise_id
+
+
+def _workspace_of(user: Mapping[str, Any]) -> str:
+    return _text(user, "team_id") or _text(_object(user, "profile"), "team")
 
 
 def _list(answer: Mapping[str, Any], key: str) -> list[Any]:

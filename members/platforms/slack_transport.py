@@ -2,7 +2,7 @@
 
 slack_sdk speaks the protocol. Its retry handlers stay off: their waits cannot be counted,
 capped or shown to a person (docs.slack.dev/tools/python-slack-sdk/web#retryhandler).
-Only for calls that may be repeated without harm: a failed call is sent again.
+`call` is for what may be repeated without harm, `write` for what may not.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -28,24 +29,29 @@ from members.platforms.errors import UNREACHABLE, NotConfigured, PlatformError, 
 from members.platforms.slack_errors import (
     BAD_ANSWER,
     RATE_LIMITED,
+    Outage,
+    bad_answer,
     error_of_answer,
     one_line,
-    outage,
     rate_limited,
 )
 from members.platforms.slack_parse import parse_next_cursor
+from members.platforms.writing import InDoubt
 
-LARGEST_PAGE = 999
-"""The most that `limit` may be ("an integer under 1000"): the fewest calls. Pages may be shorter."""
-
-RECOMMENDED_PAGE = 200
-"""What Slack advises, for a server that refuses the largest page."""
+PAGE_SIZES = (999, 200, 100)
+"""What to ask for with `limit`: the most that is allowed ("an integer under 1000"), for the fewest calls;
+where that is refused what Slack advises, and then its default. Pages may be shorter."""
 
 MOST_PAGES = 2000
 """A list of more pages is not a list but a loop: 2,000 short pages of 100 are 200,000 entries."""
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for a connection alone; a server that is up accepts one at once."""
+
+_WRONG_VERB = frozenset({405, 501})
+"""The HTTP statuses by which a server refuses POST as such."""
+
+_WRONG_LIMIT = frozenset({"invalid_limit", "limit_required", "invalid_arguments"})
 
 _jitter = random.SystemRandom().uniform
 
@@ -60,7 +66,7 @@ class SlackConfig:
 
     token: str = field(repr=False)
     api_url: str = "https://slack.com/api/"
-    timeout: float = 20.0
+    timeout: float = 15.0
     """Seconds for one HTTP request, connecting included."""
 
 
@@ -99,31 +105,44 @@ class SlackTransport:
         self._slots = asyncio.Semaphore(concurrency)
         self._gates: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._open_at: dict[str, float] = {}
+        self._page_sizes = list(PAGE_SIZES)
+        self._by_get: set[str] = set()
         self._answers = Answers()
         self._client: AsyncWebClient | None = None
+        self._writer: AsyncWebClient | None = None
 
     async def __aenter__(self) -> Self:
-        self._client = AsyncWebClient(
-            self._config.token,
-            self._config.api_url,
-            session=aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._config.timeout, sock_connect=CONNECT_TIMEOUT)
-            ),
-            retry_handlers=[],
-            logger=_sdk_log,
-        )
-        self._client.proxy = _proxy_for(self._config.api_url)
+        self._client = self._new_client(aiohttp.TCPConnector())
+        # A connection that lay idle may be closed on Slack's side, and a write that dies on it would
+        # be in doubt for nothing: each one opens its own, and what cannot be opened was never sent.
+        self._writer = self._new_client(aiohttp.TCPConnector(force_close=True))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        client, self._client = self._client, None
-        if client is not None and client.session is not None:
-            await client.session.close()
+        clients = (self._client, self._writer)
+        self._client = self._writer = None
+        for client in clients:
+            if client is not None and client.session is not None:
+                await client.session.close()
 
     async def call(self, method: str, **arguments: str | int) -> dict[str, Any]:
         """The answer of one method, all of it. Raises Refused, AccountTrouble, or TryLater at last."""
+        return await self._keep_trying(method, partial(self._attempt, method, arguments))
+
+    async def write(self, method: str, **arguments: str) -> dict[str, Any]:
+        """The answer of a method that changes something; Slack's refusal (`ok: false`) is one too.
+
+        Only what was certainly not done is sent again: a call that met a rate limit, or no server.
+        Raises TryLater when it stays so, InDoubt when the call went out and no answer made sense, and
+        AccountTrouble; Refused when something on the way refuses, and not Slack.
+        """
+        return await self._keep_trying(method, partial(self._attempt_write, method, arguments))
+
+    async def _keep_trying(
+        self, method: str, attempt: Callable[[], Awaitable[dict[str, Any]]]
+    ) -> dict[str, Any]:
         retry = self._retry
         effort = Effort(
             method,
@@ -139,9 +158,11 @@ class SlackTransport:
                     if self._rest(method) > 0:
                         continue  # limited while this call queued for its slot
                     effort.begin()
-                    answer = await self._attempt(method, arguments)
+                    answer = await attempt()
                     self._answers.note(method)
                     return answer
+            except InDoubt:
+                raise
             except TryLater as error:
                 if error.code == RATE_LIMITED:
                     self._close_gate(method, error.seconds)
@@ -157,9 +178,10 @@ class SlackTransport:
         A cursor that expires on the way (`invalid_cursor`) restarts the walk, once: entries may
         come twice. A cursor that comes twice, or too many pages, raises Refused "cursor_loop".
         """
-        limit, cursor, restarted = LARGEST_PAGE, "", False
+        cursor, restarted = "", False
         seen: set[str] = set()
         for _ in range(MOST_PAGES):
+            limit = self._page_sizes[0]
             try:
                 answer = await self.call(
                     method, limit=limit, **arguments, **({"cursor": cursor} if cursor else {})
@@ -168,8 +190,8 @@ class SlackTransport:
                 if error.code == "invalid_cursor" and cursor and not restarted:
                     cursor, restarted = "", True
                     seen.clear()
-                elif error.code in ("invalid_limit", "limit_required") and limit > RECOMMENDED_PAGE:
-                    limit = RECOMMENDED_PAGE
+                elif error.code in _WRONG_LIMIT and limit > PAGE_SIZES[-1]:
+                    self._page_sizes = [size for size in self._page_sizes if size < limit]
                 else:
                     raise
                 continue
@@ -199,52 +221,118 @@ class SlackTransport:
         until = asyncio.get_running_loop().time() + seconds
         self._open_at[method] = max(until, self._open_at.get(method, 0.0))
 
-    async def _attempt(self, method: str, arguments: Mapping[str, str | int]) -> dict[str, Any]:
-        """One HTTP request: its answer, or the error that it amounts to.
+    def _new_client(self, connector: aiohttp.TCPConnector) -> AsyncWebClient:
+        timeout = aiohttp.ClientTimeout(total=self._config.timeout, connect=CONNECT_TIMEOUT)
+        client = AsyncWebClient(
+            self._config.token,
+            self._config.api_url,
+            session=aiohttp.ClientSession(connector=connector, timeout=timeout, response_class=_Answer),
+            retry_handlers=[],
+            logger=_sdk_log,
+        )
+        client.proxy = _proxy_for(self._config.api_url)
+        return client
 
-        No error carries its cause along: an aiohttp error holds the request's headers, token included.
+    async def _attempt(self, method: str, arguments: Mapping[str, str | int]) -> dict[str, Any]:
+        """One reading request: its answer, or the error that it amounts to.
+
+        A POST form, which every method takes (docs.slack.dev/apis/web-api); GET where a server refuses it.
         """
-        if self._client is None:
+        fields = dict(arguments)
+        try:
+            if method not in self._by_get:
+                try:
+                    return await self._request(self._client, method, http_verb="POST", data=fields)
+                except SlackApiError as error:
+                    if _status(error.response) not in _WRONG_VERB:
+                        raise
+                self._by_get.add(method)
+            return await self._request(self._client, method, http_verb="GET", params=fields)
+        except SlackApiError as error:
+            raise self._error_of(method, error.response) from None
+
+    async def _attempt_write(self, method: str, arguments: Mapping[str, str]) -> dict[str, Any]:
+        """One writing request: its answer or Slack's refusal, or the error that it amounts to."""
+        failure: PlatformError
+        try:
+            answer = await self._request(self._writer, method, http_verb="POST", data=dict(arguments))
+            if answer.get("ok") is True:
+                return answer
+            failure = bad_answer(method, host=self._host)
+        except SlackApiError as error:
+            failure = self._error_of(method, error.response)
+            answer = _body(error.response)
+            if isinstance(failure, Refused) and one_line(answer.get("error")):
+                return answer
+        except Outage as outage:
+            failure = outage
+        if isinstance(failure, Outage) and not failure.unsent:
+            raise failure.in_doubt() from None
+        raise failure from None
+
+    async def _request(self, client: AsyncWebClient | None, method: str, **request: Any) -> dict[str, Any]:
+        """One HTTP request: its answer, Outage, or slack_sdk's error for an answer that is not `ok`.
+
+        No error of ours carries its cause along: an aiohttp error holds the request's headers, token
+        included.
+        """
+        if client is None:
             raise RuntimeError("SlackTransport is used outside its 'async with' block")
         self._meter.count(method)
         try:
-            # Slack documents auth.test as POST and the reading methods as GET.
-            verb = "POST" if method == "auth.test" else "GET"
-            response = await self._client.api_call(method, http_verb=verb, params=dict(arguments))
-        except SlackApiError as error:
-            raise self._error_of(method, error.response) from None
+            response = await client.api_call(method, **request)
         except TimeoutError as error:
             connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
             seconds = CONNECT_TIMEOUT if connecting else self._config.timeout
             what = f"did not answer within {seconds:g} seconds"
-            raise outage(method, host=self._host, what=what, code=UNREACHABLE) from None
+            raise self._outage(method, what, UNREACHABLE, unsent=connecting) from None
         except aiohttp.ClientPayloadError:
-            what = "broke off in the middle of an answer"
-            raise outage(method, host=self._host, what=what, code=BAD_ANSWER) from None
+            raise self._outage(method, "broke off in the middle of an answer", BAD_ANSWER) from None
         except (aiohttp.ClientError, OSError) as error:
-            what = f"cannot be reached ({one_line(str(error)) or type(error).__name__})"
-            raise outage(method, host=self._host, what=what, code=UNREACHABLE) from None
+            unsent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
+            what = "cannot be reached" if unsent else "broke the connection off"
+            why = one_line(str(error)) or type(error).__name__
+            raise self._outage(method, f"{what} ({why})", UNREACHABLE, unsent=unsent) from None
         except (AttributeError, ValueError, RecursionError):
             # slack_sdk 3.47 stumbles like this over text, and over JSON that is no object.
-            raise self._bad_answer(method) from None
+            raise bad_answer(method, host=self._host) from None
         if not isinstance(response.data, dict):
-            raise self._bad_answer(method)
+            raise bad_answer(method, host=self._host)
         return response.data
 
-    def _bad_answer(self, method: str) -> TryLater:
-        return outage(method, host=self._host, what="sent an answer that is not Slack's", code=BAD_ANSWER)
+    def _outage(self, method: str, what: str, code: str, *, unsent: bool = False) -> Outage:
+        return Outage(method, host=self._host, what=what, code=code, unsent=unsent)
 
     def _error_of(self, method: str, response: Any) -> PlatformError:
-        """slack_sdk hands over its own response, or aiohttp's when the body was no JSON."""
-        decoded = not isinstance(response, aiohttp.ClientResponse)
-        body = response.data if decoded else None
         return error_of_answer(
             method,
             host=self._host,
-            status=response.status_code if decoded else response.status,
+            status=_status(response),
             retry_after_header=response.headers.get("Retry-After"),
-            answer=body if isinstance(body, dict) else {},
+            answer=_body(response),
         )
+
+
+class _Answer(aiohttp.ClientResponse):
+    """An answer of the Web API: JSON in UTF-8, however a server labels it. slack_sdk believes the label."""
+
+    @property
+    def content_type(self) -> str:
+        return "application/json"
+
+    async def json(self, **_: Any) -> Any:
+        return await super().json(content_type=None, encoding="utf-8")
+
+
+def _status(response: Any) -> int:
+    """slack_sdk hands over its own response, or aiohttp's when the body was no JSON."""
+    status: int = response.status if isinstance(response, aiohttp.ClientResponse) else response.status_code
+    return status
+
+
+def _body(response: Any) -> dict[str, Any]:
+    body = None if isinstance(response, aiohttp.ClientResponse) else response.data
+    return body if isinstance(body, dict) else {}
 
 
 def _check(config: SlackConfig) -> None:

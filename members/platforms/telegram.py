@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
@@ -20,6 +21,7 @@ from members.platforms.telegram_parse import (
     parse_account,
     parse_details,
     parse_groups,
+    parse_user,
     present_user_id,
 )
 from members.platforms.telegram_people import MEMBERS_A_PAGE, PeopleSearch
@@ -66,9 +68,12 @@ class TelegramReader:
         self._transport = TelegramTransport(config, meter=self.meter, concurrency=concurrency)
         self._known_hashes = known_hashes or {}
         self._account: Account | None = None
+        self._own: PlatformUser | None = None
         self._book = AddressBook(own_id=0)
         self._groups: dict[str, PlatformGroup] = {}
         self._listed: list[PlatformGroup] | None = None
+        self._none_being_listed = asyncio.Event()
+        self._none_being_listed.set()
         self._found: set[int] = set()
 
     async def __aenter__(self) -> Self:
@@ -102,13 +107,17 @@ class TelegramReader:
         Basic groups that became supergroups come along, as `superseded_by`.
         """
         listed: dict[str, PlatformGroup] = {}
-        async with aclosing(self._dialogs()) as pages:
-            async for chats in pages:
-                page = {group.id: group for group in parse_groups(chats) if group.id not in listed}
-                listed |= page
-                self._groups |= page
-                yield list(page.values())
-        self._listed = list(listed.values())
+        self._none_being_listed.clear()
+        try:
+            async with aclosing(self._dialogs()) as pages:
+                async for chats in pages:
+                    page = {group.id: group for group in parse_groups(chats) if group.id not in listed}
+                    listed |= page
+                    self._groups |= page
+                    yield list(page.values())
+            self._listed = list(listed.values())
+        finally:
+            self._none_being_listed.set()
 
     async def users(self, wanted: Sequence[Wanted]) -> Sequence[PlatformUser]:
         """The people behind ids and usernames; see `telegram_people` for the ways and their order.
@@ -118,7 +127,7 @@ class TelegramReader:
         or limited is in `lookup_failures`, by key, and the others are found all the same; only a
         server that is gone raises TryLater.
         """
-        search = PeopleSearch(self._call, self._book, list(self._groups.values()))
+        search = PeopleSearch(self._call, self._book, self._groups_to_search, self._own)
         self.lookup_failures = search.failures
         await search.run(wanted)
         self._found |= search.found.keys()
@@ -192,8 +201,13 @@ class TelegramReader:
         users = await self._transport.call(functions.users.GetUsersRequest([tl.InputUserSelf()]))
         if not users or not isinstance(users[0], tl.User):
             raise AccountTrouble("The Telegram account is signed out: sign in again", code="signed_out")
-        self._account = parse_account(users[0])
+        self._account, self._own = parse_account(users[0]), parse_user(users[0])
         self._book = AddressBook(users[0].id, self._known_hashes.get(users[0].id))
+
+    async def _groups_to_search(self) -> Sequence[PlatformGroup]:
+        """All that we know of; a list under way is waited for."""
+        await self._none_being_listed.wait()
+        return list(self._groups.values())
 
     async def _call(self, request: Any) -> Any:
         answer = await self._transport.call(request)
@@ -201,8 +215,21 @@ class TelegramReader:
         return answer
 
     async def _dialogs(self) -> AsyncGenerator[Sequence[Any], None]:
-        """The chats that we have a dialog with, page by page; not those that messages merely mention."""
-        request = _dialogs_request()
+        """The chats that we have a dialog with, page by page; not those that messages merely mention.
+
+        A folder (the archive) that stands in the list as one line is opened.
+        """
+        folders: list[int | None] = [None]
+        for folder_id in folders:  # grows on the way
+            async with aclosing(self._dialogs_in(folder_id, folders)) as pages:
+                async for page in pages:
+                    yield page
+
+    async def _dialogs_in(
+        self, folder_id: int | None, folders: list[int | None]
+    ) -> AsyncGenerator[Sequence[Any], None]:
+        """One folder's dialogs (None: all that Telegram gives without one); adds to `folders`."""
+        request = _dialogs_request(folder_id=folder_id)
         seen: set[int] = set()
         total = 0  # only a slice tells how many there are in all, and later slices leave out the pinned ones
         while True:
@@ -210,12 +237,14 @@ class TelegramReader:
             if isinstance(answer, tl.messages.DialogsNotModified):  # we hold no copy: it cannot be the same
                 raise Refused("Telegram did not tell the list of dialogs", code=BAD_ANSWER)
             dialogs = [line for line in answer.dialogs if isinstance(line, tl.Dialog)]
+            inside = (line.folder.id for line in answer.dialogs if isinstance(line, tl.DialogFolder))
+            folders += (number for number in inside if number not in folders)
             if not dialogs:
                 return
             peers = dict.fromkeys(utils.get_peer_id(dialog.peer) for dialog in dialogs)
             if peers.keys() <= seen:
-                if peers.keys() == {utils.get_peer_id(request.offset_peer)}:
-                    return  # nothing but where we had come to: that was the end
+                if len(seen) >= total > 0 or peers.keys() == {utils.get_peer_id(request.offset_peer)}:
+                    return  # all were told, or nothing but where we had come to: that was the end
                 raise _cursor_loop("the list of dialogs")
             known = _by_peer_id(answer.chats)
             yield [known[peer] for peer in peers if peer in known and peer not in seen]
@@ -223,11 +252,13 @@ class TelegramReader:
             if isinstance(answer, tl.messages.Dialogs):
                 return
             total = max(total, answer.count)
-            if len(seen) >= total > 0:
+            if len(seen) >= total > 0 and len(dialogs) < DIALOGS_A_PAGE:
                 return
             request = _dialogs_after(answer, dialogs)
+            request.folder_id = folder_id
 
     async def _own_groups(self) -> AsyncGenerator[Sequence[PlatformGroup], None]:
+        await self._none_being_listed.wait()
         if self._listed is not None:
             yield self._listed
             return
@@ -248,6 +279,8 @@ class TelegramReader:
             if not ids or ids == {max_id}:
                 return
             if ids <= seen:
+                if len(seen) >= total > 0:
+                    return
                 raise _cursor_loop("the groups in common")
             page = parse_groups(chat for chat in answer.chats if chat.id not in seen)
             self._groups |= {group.id: group for group in page}
@@ -255,7 +288,7 @@ class TelegramReader:
             seen |= ids
             if isinstance(answer, tl.messages.ChatsSlice):
                 total = max(total, answer.count)
-                complete = len(seen) >= total > 0
+                complete = len(seen) >= total > 0 and len(answer.chats) < COMMON_CHATS_A_PAGE
             else:
                 complete = len(answer.chats) < COMMON_CHATS_A_PAGE
             if complete:

@@ -13,7 +13,7 @@ from typing import Any
 from telethon.tl import types as tl
 
 from members.platforms.errors import Refused
-from members.platforms.telegram_errors import NO_ACCESS_HASH
+from members.platforms.telegram_errors import NO_ACCESS_HASH, NO_GROUP_ACCESS_HASH
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,13 @@ class AddressBook:
         """How to speak of a user. Raises Refused when nothing has told their access hash."""
         if user_id == self._own_id:
             return tl.InputUserSelf()
-        return tl.InputUser(user_id, _hash(self._users, user_id, "person"))
+        return tl.InputUser(user_id, _hash(self._users, user_id, "person", code=NO_ACCESS_HASH))
 
     def input_channel(self, channel_id: int) -> tl.InputChannel:
         """How to speak of a supergroup. Raises Refused when nothing has told its access hash."""
-        return tl.InputChannel(channel_id, _hash(self._channels, channel_id, "group"))
+        return tl.InputChannel(
+            channel_id, _hash(self._channels, channel_id, "group", code=NO_GROUP_ACCESS_HASH)
+        )
 
     def hashes_of(self, users: Iterable[int], channels: Iterable[int]) -> AccessHashes:
         return AccessHashes(
@@ -67,10 +69,10 @@ class AddressBook:
         )
 
 
-def _hash(hashes: Mapping[int, int], peer_id: int, what: str) -> int:
+def _hash(hashes: Mapping[int, int], peer_id: int, what: str, *, code: str) -> int:
     if peer_id not in hashes:
         raise Refused(
             f"Telegram {what} {peer_id} is known by number only: no answer has told the way there yet",
-            code=NO_ACCESS_HASH,
+            code=code,
         )
     return hashes[peer_id]

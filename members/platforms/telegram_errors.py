@@ -11,11 +11,21 @@ import struct
 from telethon import errors as tl_errors
 from telethon.errors.rpcerrorlist import rpc_errors_dict, rpc_errors_re
 
-from members.platforms.errors import UNREACHABLE, AccountTrouble, Gone, PlatformError, Refused, TryLater
+from members.platforms.errors import (
+    UNREACHABLE,
+    AccountTrouble,
+    Gone,
+    PlatformError,
+    RateLimited,
+    Refused,
+    TryLater,
+)
+from members.platforms.writing import InDoubt
 
 CURSOR_LOOP = "cursor_loop"
 MEMBERS_HIDDEN = "members_hidden"
 NO_ACCESS_HASH = "no_access_hash"
+NO_GROUP_ACCESS_HASH = "no_group_access_hash"
 NOT_APPLICABLE = "not_applicable"
 BAD_ANSWER = "bad_answer"
 
@@ -39,7 +49,9 @@ _ACCOUNT = {
     "sign in again, and use it in one place only",
     "BOT_METHOD_INVALID": "The Telegram session is a bot's, and bots may not do this: sign in as a person",
     "FROZEN_METHOD_INVALID": "Telegram has frozen the account: appeal in the Telegram app",
-    "PEER_FLOOD": "Telegram limits the whole account (PEER_FLOOD): stop, and ask @SpamBot for how long",
+    "PEER_FLOOD": "Telegram limits the whole account for reaching too many people (PEER_FLOOD): "
+    "add nobody and write to nobody for a day or two, do not try again before; "
+    "@SpamBot in Telegram says how long it lasts",
     "PHONE_NUMBER_BANNED": "Telegram has banned the account's phone number: use another account",
     "SESSION_PASSWORD_NEEDED": "The Telegram sign-in was not finished (two-step password): sign in again",
     "SESSION_REVOKED": "The Telegram session was ended from another device: sign in again",
@@ -85,8 +97,8 @@ def translate(error: Exception, method: str) -> PlatformError:
     return Refused(f"Telegram's answer to {method} could not be read", code=BAD_ANSWER)
 
 
-def flood_wait(method: str, seconds: float, *, code: str = "FLOOD_WAIT") -> TryLater:
-    return TryLater(
+def flood_wait(method: str, seconds: float, *, code: str = "FLOOD_WAIT") -> RateLimited:
+    return RateLimited(
         f"Telegram asks for a pause of {seconds:.0f} seconds before the next {method}: try again then",
         code=code,
         seconds=seconds,
@@ -97,6 +109,16 @@ def unreachable(method: str) -> TryLater:
     return TryLater(
         f"Telegram cannot be reached, or does not answer ({method}): check the network, try again later",
         code=UNREACHABLE,
+        seconds=OUTAGE_PAUSE,
+    )
+
+
+def in_doubt(error: PlatformError, method: str) -> InDoubt:
+    """What `error` amounts to when it ended a write that Telegram may have carried out."""
+    return InDoubt(
+        f"Nobody knows whether Telegram carried out {method} ({error.code}): "
+        "look at the group before it is tried again",
+        code=error.code,
         seconds=OUTAGE_PAUSE,
     )
 
@@ -115,7 +137,7 @@ def _rpc_error(error: tl_errors.RPCError, method: str) -> PlatformError:
             "check TELEGRAM_SERVER, or sign in again",
             code=code,
         )
-    if isinstance(error, tl_errors.ServerError | tl_errors.TimedOutError):
+    if abs(error.code or 0) >= 500:
         return TryLater(
             f"Telegram has trouble of its own ({method}: {code}): try again later",
             code=code,

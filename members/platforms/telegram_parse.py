@@ -49,9 +49,7 @@ def parse_group(chat: Any) -> PlatformGroup | None:
     as a dialog with nothing to do in it: it is `superseded_by` the supergroup.
     """
     match chat:
-        case tl.Channel() if (chat.megagroup or chat.gigagroup) and not (
-            chat.left or chat.min or chat.monoforum
-        ):
+        case tl.Channel() if (chat.megagroup or chat.gigagroup) and not (chat.left or chat.monoforum):
             return _supergroup(chat)
         case tl.Chat() if chat.migrated_to or not (chat.left or chat.deactivated):
             return _basic_group(chat)
@@ -97,6 +95,7 @@ def _supergroup(channel: tl.Channel) -> PlatformGroup:
         admin_status=_admin_status(channel),
         history=History.UNKNOWN,
         total_members=channel.participants_count or None,
+        may_invite=_may_invite(channel),
         # No created_at: a channel's `date` is the day on which we joined it.
     )
 
@@ -111,6 +110,7 @@ def _basic_group(chat: tl.Chat) -> PlatformGroup:
         admin_status=_admin_status(chat),
         history=History.NOT_APPLICABLE,
         total_members=chat.participants_count or None,
+        may_invite=_may_invite(chat),
         created_at=chat.date,
         superseded_by=_superseded_by(chat),
     )
@@ -122,11 +122,24 @@ def _superseded_by(chat: tl.Chat) -> str | None:
 
 
 def _admin_status(chat: tl.Channel | tl.Chat) -> AdminStatus:
+    if isinstance(chat, tl.Channel) and chat.min:  # title and kind are good, rights are not told: …/api/min
+        return AdminStatus.UNKNOWN
     if chat.creator:
         return AdminStatus.OWNER
     if chat.admin_rights is None:
         return AdminStatus.MEMBER
     return AdminStatus.ADMIN_CAN_RENAME if chat.admin_rights.change_info else AdminStatus.ADMIN
+
+
+def _may_invite(chat: tl.Channel | tl.Chat) -> bool:
+    """By the account's admin right, else unless members in general or the account itself may not.
+
+    core.telegram.org/api/rights; without a word about it, it is worth a try.
+    """
+    if chat.creator or (chat.admin_rights is not None and chat.admin_rights.invite_users):
+        return True
+    banned = (chat.default_banned_rights, getattr(chat, "banned_rights", None))
+    return not any(rights is not None and rights.invite_users for rights in banned)
 
 
 def _active_usernames(peer: tl.User | tl.Channel) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 Telethon speaks the protocol. Its own sleeping, repeating and reconnecting stay off: they cannot
 be counted, capped or shown to a person, and one of them never ends (a server that drops the
-line at every request). Only for calls that may be repeated without harm.
+line at every request). `call` is for what may be repeated without harm, `write` for what may not.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from telethon.errors import AuthKeyNotFound, RPCError
 
 from members.platforms.base import CallMeter
 from members.platforms.effort import Answers, Effort
-from members.platforms.errors import UNREACHABLE, TryLater
+from members.platforms.errors import UNREACHABLE, PlatformError, TryLater
 from members.platforms.telegram_client import TelegramConfig, make_client
 from members.platforms.telegram_errors import (
+    BAD_ANSWER,
     FLOOD_WAITS,
     LOST_CONNECTION,
     UNREADABLE,
     flood_wait,
+    in_doubt,
     translate,
     unreachable,
 )
@@ -73,22 +75,44 @@ class TelegramTransport:
 
     async def call(self, request: Any) -> Any:
         """The answer to one TL request. Raises Refused, AccountTrouble, or TryLater at last."""
+        return await self._until_answered(request, once=False)
+
+    async def write(self, request: Any) -> Any:
+        """Like `call`, but for a request that may be carried out once only.
+
+        It is sent again when it was certainly ignored: refused by a rate limit, or never sent because
+        the line had ended before. (So does Telethon after a bad salt or message id; it repeats nothing
+        else, since a client with auto_reconnect off drops what is pending with its connection.)
+        Raises InDoubt when it may have been carried out and no readable answer says so.
+        """
+        return await self._until_answered(request, once=True)
+
+    async def _until_answered(self, request: Any, *, once: bool) -> Any:
         method = type(request).__name__.removesuffix("Request")
         effort = self._effort(method, seconds=GIVE_UP_SECONDS)
         while True:
             await self._gate.passed(method)
             line = self._current_line()
             open_line = await asyncio.shield(line)
+            sent = False
             try:
                 async with self._slots:
                     if self._gate.left(method) > 0:
                         continue  # limited while this call queued for its slot
-                    self._meter.count(method)
                     effort.begin()
+                    open_line.require_open(method)
+                    self._meter.count(method)
+                    sent = True
                     answer = await open_line.ask(request, method, seconds=self._config.call_timeout)
                     self._answers.note(method)
                     return answer
-            except TryLater as error:
+            except PlatformError as error:
+                if once and sent and _leaves_doubt(error):
+                    if error.code == UNREACHABLE:
+                        self._replace(line)
+                    raise in_doubt(error, method) from None
+                if not isinstance(error, TryLater):
+                    raise
                 self._bear(effort, error, method)
                 if error.code == UNREACHABLE:
                     self._replace(line)
@@ -149,12 +173,26 @@ class _Line:
         self._ended = asyncio.ensure_future(client.disconnected)
         self._ended.add_done_callback(_see)
 
+    def require_open(self, method: str) -> None:
+        """Raises TryLater when the connection has ended already: nothing more can be sent."""
+        if self._ended.done():
+            raise unreachable(method)
+
     async def ask(self, request: Any, method: str, *, seconds: float) -> Any:
         # Telethon forgets what it had not sent yet when the connection ends: nobody would ever answer.
         return await _within(seconds, self._client(request), method, unless=[self._ended])
 
     async def close(self) -> None:
         await self._client.disconnect()
+
+
+def _leaves_doubt(error: PlatformError) -> bool:
+    """Whether a request that ended in `error` may have been carried out all the same.
+
+    Telegram does nothing for one that it limits or refuses; about its own errors (500 and
+    above) it says nothing of the kind. https://core.telegram.org/api/errors
+    """
+    return error.code == BAD_ANSWER or (isinstance(error, TryLater) and error.code not in FLOOD_WAITS)
 
 
 def _see(future: asyncio.Future[Any]) -> None:

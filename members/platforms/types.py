@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+FEWEST_TO_HIDE = 100
+"""From how many members on Telegram lets a supergroup hide them (`hidden_members_group_size_min` of
+core.telegram.org/method/channels.toggleParticipantsHidden; only admins still see them)."""
+
 
 class Platform(StrEnum):
     SLACK = "slack"
@@ -80,6 +84,8 @@ class PlatformUser:
     is_bot: bool = False
     external: bool = False
     """True when the person's home is another Slack workspace (Slack Connect)."""
+    workspace_id: str = ""
+    """Slack's team id of that home; empty on Telegram, and where Slack does not say."""
 
     @property
     def username(self) -> str | None:
@@ -104,6 +110,8 @@ class PlatformGroup:
     shared_externally: bool = False
     joined: bool = True
     """Whether the auditing account is a member (a public Slack channel is visible without)."""
+    may_invite: bool = True
+    """False where the account is known to lack the right to add people (Telegram only)."""
     created_at: datetime | None = None
     superseded_by: str | None = None
     """Telegram: the supergroup that this basic group became; such a group is no group any more."""

@@ -17,7 +17,7 @@ from groupadmin.sandbox.slack.world import TEAM_ID, SlackChannel, SlackToken, Sl
 USER_TOKEN = "xoxp-sandbox-ada-example"
 USER_SCOPES = frozenset(
     {
-        *("team:read", "users:read", "users:read.email", "chat:write"),
+        *("team:read", "users:read", "users:read.email", "chat:write", "im:write"),
         *("channels:read", "channels:history", "channels:write", "channels:write.invites"),
         *("groups:read", "groups:history", "groups:write", "groups:write.invites"),
     }

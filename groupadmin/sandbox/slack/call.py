@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from groupadmin.sandbox.slack.errors import Failure
@@ -20,11 +20,17 @@ class Call:
     arguments: Mapping[str, Any]
     page_cap: int | None = None
     empty_pages: bool = False
+    changed: set[str] = field(default_factory=set)
+    """Those subjects of a write for which the world is different now."""
 
     def text(self, name: str) -> str:
         """The argument as text; empty when it is absent, which Slack hardly ever tells apart."""
         value = self.arguments.get(name, "")
         return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+    def ids(self, name: str) -> list[str]:
+        """The ids of a comma-separated argument, each once."""
+        return list(dict.fromkeys(each.strip() for each in self.text(name).split(",") if each.strip()))
 
     def flag(self, name: str) -> bool:
         """The argument as a boolean: "true" and "1" count, as does a JSON true."""

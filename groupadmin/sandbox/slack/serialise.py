@@ -81,9 +81,9 @@ def channel_object(channel: SlackChannel) -> dict[str, Any]:
     return {
         "id": channel.id,
         "name": channel.name,
-        "is_channel": not is_group,
+        "is_channel": not (is_group or channel.is_im),
         "is_group": is_group,
-        "is_im": False,
+        "is_im": channel.is_im,
         "is_mpim": False,
         "is_private": channel.is_private,
         "created": channel.created,

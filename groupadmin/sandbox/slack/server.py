@@ -9,7 +9,7 @@ from collections.abc import Collection
 from types import TracebackType
 from typing import Any
 
-from groupadmin.sandbox.control import CallLog, Script
+from groupadmin.sandbox.control import CallLog, Script, WriteLog
 from groupadmin.sandbox.slack.call import Call
 from groupadmin.sandbox.slack.errors import Failure
 from groupadmin.sandbox.slack.faults import Effect, rate_limited
@@ -28,7 +28,8 @@ class SlackSandbox:
     All four may be changed at any time. `port` 0 takes a free one.
 
     `script` holds the faults to come, `calls` counts every call that arrived (also those answered
-    429, which `throttled` counts alone), `bugs` the tracebacks of the sandbox's own mistakes.
+    429, which `throttled` counts alone), `writes` records those that write (into `write_log`, if one is
+    given), `bugs` the tracebacks of the sandbox's own mistakes.
     Whoever changes the world while calls are under way holds `lock`.
     """
 
@@ -41,6 +42,7 @@ class SlackSandbox:
         page_cap: int | None = None,
         empty_pages: bool | Collection[str] = False,
         port: int = 0,
+        write_log: WriteLog | None = None,
     ) -> None:
         self.world = world
         self.speed = speed
@@ -51,6 +53,7 @@ class SlackSandbox:
         self.script = Script()
         self.calls = CallLog()
         self.throttled = CallLog()
+        self.writes = write_log or WriteLog()
         self.bugs: list[str] = []
         self.lock = threading.RLock()
         self._limiter = RateLimiter()
@@ -118,10 +121,20 @@ class SlackSandbox:
                 empty_pages=self._has_empty_pages(request.method),
             )
             with self.lock:
-                body = {"ok": True, **method.run(call)}
+                body = {"ok": True, **self._run(method, call)}
         except Failure as failure:
             body = failure.body
         return json_response(body, headers=headers)
+
+    def _run(self, method: Method, call: Call) -> dict[str, Any]:
+        """The method's body, or Failure; what it wrote, or was asked to write, is on record either way."""
+        try:
+            return method.run(call)
+        finally:
+            if method.subjects is not None:
+                subjects = method.subjects(call)
+                target = call.text("channel") or ",".join(subjects)
+                self.writes.record("slack", call.method, target, subjects, call.changed)
 
     def _authenticate(self, token_text: str | None) -> tuple[SlackToken, SlackUser]:
         if not token_text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +42,8 @@ class SlackChannel:
     managers: set[str] = field(default_factory=set)
     """User ids with the Channel Manager role, who may rename the channel."""
     is_private: bool = False
+    is_im: bool = False
+    """A direct message between two people (Slack calls it a conversation too)."""
     is_general: bool = False
     is_archived: bool = False
     is_ext_shared: bool = False
@@ -74,8 +75,6 @@ class SlackWorld:
     users: dict[str, SlackUser] = field(default_factory=dict)
     channels: dict[str, SlackChannel] = field(default_factory=dict)
     tokens: dict[str, SlackToken] = field(default_factory=dict)
-    writes: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
-    """Every write that changed something: (time, method, arguments). The proof that nothing was repeated."""
 
     def add_user(self, user: SlackUser) -> SlackUser:
         self.users[user.id] = user
@@ -88,6 +87,3 @@ class SlackWorld:
     def revoke(self, token: str) -> None:
         """From now on every call with `token` answers `token_revoked`."""
         self.tokens[token].revoked = True
-
-    def wrote(self, method: str, **arguments: Any) -> None:
-        self.writes.append((time.time(), method, arguments))

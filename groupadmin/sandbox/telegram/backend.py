@@ -8,7 +8,7 @@ from typing import Any
 
 from telethon.crypto import AuthKey
 
-from groupadmin.sandbox.control import CallLog, Script
+from groupadmin.sandbox.control import CallLog, Script, WriteLog
 from groupadmin.sandbox.telegram import dispatch, handlers  # noqa: F401  (handlers register themselves)
 from groupadmin.sandbox.telegram.actions import Actions
 from groupadmin.sandbox.telegram.authorizations import Authorizations
@@ -30,7 +30,7 @@ DC_ID = 2
 class Backend:
     """An `Endpoint` for the wire layer, and what the handlers share."""
 
-    def __init__(self, world: TelegramWorld, latency: float) -> None:
+    def __init__(self, world: TelegramWorld, latency: float, writes: WriteLog) -> None:
         self.world = world
         self.latency = latency
         self.address = (HOST, 0)
@@ -39,6 +39,7 @@ class Backend:
         self.script = Script()
         self.calls = CallLog()
         self.chatter = CallLog()
+        self.writes = writes
         self.bugs: list[Exception] = []
         self.rsa_key = process_key()
         self.salt = secrets.randbits(62)

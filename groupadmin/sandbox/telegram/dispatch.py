@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +13,7 @@ from telethon.tl import functions, types
 
 from groupadmin.sandbox.telegram.authorizations import Authorization
 from groupadmin.sandbox.telegram.build.view import View
-from groupadmin.sandbox.telegram.effects import Delay, Drop, Rewrite, RpcFault
+from groupadmin.sandbox.telegram.effects import Delay, Drop, Effect, Rewrite, RpcFault
 from groupadmin.sandbox.telegram.errors import Hangup, RpcError
 from groupadmin.sandbox.telegram.peers import Peers
 from groupadmin.sandbox.telegram.updates import Origin
@@ -42,6 +42,8 @@ class Call:
     connection: Connection
     authorization: Authorization
     request: Any
+    changed: set[str] = field(default_factory=set)
+    """Those subjects of a write for which the world is different now."""
 
     @property
     def method(self) -> str:
@@ -81,15 +83,29 @@ class Call:
     def peers(self) -> Peers:
         return Peers(self.world, self.viewer)
 
-    def wrote(self, **arguments: Any) -> None:
-        """Put a write that changed something on record."""
-        self.world.wrote(self.method, by=self.viewer, **arguments)
+    @property
+    def subjects(self) -> list[str] | None:
+        """Who or what a write is about; None for a call that only reads."""
+        rule = _RULES.get(type(self.request))
+        return None if rule is None or rule.subjects is None else [*map(str, rule.subjects(self))]
+
+    def wrote(self, *changed: object) -> None:
+        """Note that the world is different now for these subjects of the call, or for all of them."""
+        self.changed.update(map(str, changed or self.subjects or ()))
 
     def answer_updates(self, updates: list[Any], *, people: set[int], place: Place) -> Any:
         return self.view.updates(updates, people, [place])
 
 
 Handler = Callable[[Call, Any], Any]
+Subjects = Callable[[Call], Iterable[object]]
+
+
+def user_in_request(call: Call) -> list[object]:
+    """The one person that a write is about."""
+    return [call.peers.id_in(call.request.user_id)]
+
+
 AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
 
 
@@ -98,22 +114,23 @@ class Rule:
     handler: Handler
     anonymous: bool
     bots: bool
+    subjects: Subjects | None = None
 
 
 _RULES: dict[type, Rule] = {}
 
 
 def answers(
-    request_type: type, *, anonymous: bool = False, bots: bool = True
+    request_type: type, *, anonymous: bool = False, bots: bool = True, subjects: Subjects | None = None
 ) -> Callable[[AnyHandler], AnyHandler]:
     """Register a handler for `request_type`.
 
     `anonymous`: also before the sign-in. `bots`: also for bots (see "Bots can use this method" on
-    the method's page at core.telegram.org/method).
+    the method's page at core.telegram.org/method). `subjects`: for a write, who or what it is about.
     """
 
     def register(handler: AnyHandler) -> AnyHandler:
-        _RULES[request_type] = Rule(handler, anonymous, bots)
+        _RULES[request_type] = Rule(handler, anonymous, bots, subjects)
         return handler
 
     return register
@@ -129,8 +146,20 @@ async def answer(call: Call) -> bytes:
     if backend.latency:
         await asyncio.sleep(backend.latency)
     effect = backend.script.take(call.method, {**vars(call.request), "viewer": call.authorization.user_id})
+    if isinstance(effect, RpcFault) and effect.is_wait:
+        raise RpcError(effect.name)
+    try:
+        return await _answer(call, effect)
+    finally:
+        subjects = call.subjects
+        if subjects is not None:
+            target = call.peers.named_by(call.request)
+            backend.writes.record("telegram", call.method, target, subjects, call.changed)
+
+
+async def _answer(call: Call, effect: Effect | None) -> bytes:
     match effect:
-        case RpcFault(name):
+        case RpcFault(name, done=False):
             raise RpcError(name)
         case Drop(done=False):
             raise Hangup
@@ -139,8 +168,11 @@ async def answer(call: Call) -> bytes:
         case Rewrite(fields):
             vars(call.request).update(fields)
     body = _handle(call)
-    if isinstance(effect, Drop):
-        raise Hangup
+    match effect:
+        case RpcFault(name):
+            raise RpcError(name)
+        case Drop():
+            raise Hangup
     return body
 
 

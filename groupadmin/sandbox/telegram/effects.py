@@ -13,9 +13,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RpcFault:
-    """Answer with this error instead, for example "FLOOD_WAIT_30" or "PEER_FLOOD"."""
+    """Answer with this error instead, for example "FLOOD_WAIT_30" or "PEER_FLOOD".
+
+    With `done`, only after the call has had its effect.
+    """
 
     name: str
+    done: bool = False
+
+    @property
+    def is_wait(self) -> bool:
+        """Whether it turns the call away for now, so that it may rightly come again."""
+        return "_WAIT_" in self.name
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from telethon.errors import rpc_message_to_error
 from telethon.tl import types
 
-# Telethon's catalogue knows nearly every code; these differ in core.telegram.org/method/*.
+# Telethon's catalogue knows nearly every code; these differ in core.telegram.org/method/*, or
+# (those of an overloaded server) are told in Telethon's own rpc_message_to_error.
 DOCUMENTED_CODES = {
+    "No workers running": -500,
+    "Timeout": -503,
     "CHANNEL_PRIVATE": 406,
     "CHAT_ADMIN_REQUIRED": 403,
     "USER_CHANNELS_TOO_MUCH": 403,

@@ -116,6 +116,18 @@ class Peers:
             raise RpcError("CHAT_WRITE_FORBIDDEN")
         return place
 
+    def named_by(self, request: Any) -> str:
+        """The id of the chat or person that `request` is directed to, known or not; "" without one."""
+        peer = getattr(request, "channel", None) or getattr(request, "peer", None)
+        return str(getattr(request, "chat_id", None) or self.id_in(peer) or "")
+
+    def id_in(self, peer: Any) -> int | None:
+        """The id that a peer in a request carries."""
+        if isinstance(peer, _SELF):
+            return self._viewer
+        ids = (getattr(peer, name, None) for name in ("user_id", "chat_id", "channel_id"))
+        return next((number for number in ids if number is not None), None)
+
     @property
     def _is_bot(self) -> bool:
         return self._world.users[self._viewer].is_bot

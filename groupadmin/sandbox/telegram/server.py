@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from telethon.sessions import StringSession
 
-from groupadmin.sandbox.control import CallLog, Script
+from groupadmin.sandbox.control import CallLog, Script, WriteLog
 from groupadmin.sandbox.telegram.backend import DC_ID, HOST, Backend
 from groupadmin.sandbox.telegram.updates import Origin
 from groupadmin.sandbox.telegram.wire.connection import Connection
@@ -33,10 +33,18 @@ class TelegramSandbox:
 
     `latency`: seconds that every API request takes; requests of one connection overlap.
     `port`: 0 for a free one, which a sandbox keeps when it is stopped and started again.
+    `write_log`: where to put writes on record, if others write there as well.
     """
 
-    def __init__(self, world: TelegramWorld, *, latency: float = 0.0, port: int = 0) -> None:
-        self._backend = Backend(world, latency)
+    def __init__(
+        self,
+        world: TelegramWorld,
+        *,
+        latency: float = 0.0,
+        port: int = 0,
+        write_log: WriteLog | None = None,
+    ) -> None:
+        self._backend = Backend(world, latency, write_log or WriteLog())
         self._backend.address = (HOST, port)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -119,6 +127,11 @@ class TelegramSandbox:
     def calls(self) -> CallLog:
         """The API calls so far, `chatter` not among them."""
         return self._backend.calls
+
+    @property
+    def writes(self) -> WriteLog:
+        """The calls that changed something, or tried to; not those that were turned away with a wait."""
+        return self._backend.writes
 
     @property
     def chatter(self) -> CallLog:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from itertools import chain
-from typing import Any, Literal
+from typing import Literal
 
 from groupadmin.sandbox.telegram.messages import Action, Conversation, TelegramMessage, TextEntity
 
@@ -33,6 +33,10 @@ class TelegramUser:
     deleted: bool = False
     refuses_invites: bool = False
     """Privacy: comes back in `missing_invitees` instead of being added."""
+    trusts_premium: bool = False
+    """With `refuses_invites`: an account with Telegram Premium, which nobody here has, could add them."""
+    unreachable: bool = False
+    """With `refuses_invites`: only such an account could write to them, and send a link."""
 
     @property
     def name(self) -> str:
@@ -151,8 +155,6 @@ class TelegramWorld:
     archived: dict[int, set[int]] = field(default_factory=dict)
     """User id → chat ids in the archive folder."""
     login_code: str = "12345"
-    writes: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
-    """Every write that changed something: (time, method, arguments)."""
     revision: int = 0
     """Grows with every change of membership or messages made through the methods below."""
     _chats_of: dict[int, set[int]] | None = field(default=None, repr=False)
@@ -270,6 +272,3 @@ class TelegramWorld:
         """The places whose messages draw their ids from one common row: everything but channels."""
         yield from self.conversations.values()
         yield from (chat for chat in self.chats.values() if not chat.is_channel)
-
-    def wrote(self, method: str, **arguments: Any) -> None:
-        self.writes.append((time.time(), method, arguments))

@@ -1,4 +1,4 @@
-"""The table of the methods that the sandbox offers: function, rate limit, whether a JSON body is read."""
+"""The table of the methods that the sandbox offers: function, rate limit, JSON bodies, what is written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from groupadmin.sandbox.slack.call import Call
 from groupadmin.sandbox.slack.limits import AUTH_TEST, POST_MESSAGE, TIER_2, TIER_3, TIER_4, Rate
-from groupadmin.sandbox.slack.methods import channels, membership, messages, naming, team, users
+from groupadmin.sandbox.slack.methods import channels, direct, membership, messages, naming, team, users
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,28 @@ class Method:
     rate: Rate
     json_input: bool = False
     """Where Slack does not read JSON bodies, their arguments count as not given."""
+    subjects: Callable[[Call], list[str]] | None = None
+    """For a method that writes: who or what is put somewhere or taken away."""
+
+
+def _people(call: Call) -> list[str]:
+    return call.ids("users")
+
+
+def _person(call: Call) -> list[str]:
+    return [call.text("user")]
+
+
+def _caller(call: Call) -> list[str]:
+    return [call.caller.id]
+
+
+def _name(call: Call) -> list[str]:
+    return [call.text("name")]
+
+
+def _text(call: Call) -> list[str]:
+    return [call.text("text")]
 
 
 METHODS = {
@@ -29,11 +51,14 @@ METHODS = {
     "conversations.list": Method(channels.conversations_list, TIER_2),
     "conversations.info": Method(channels.conversations_info, TIER_3),
     "conversations.members": Method(channels.conversations_members, TIER_4),
-    "conversations.invite": Method(membership.conversations_invite, TIER_3, json_input=True),
-    "conversations.kick": Method(membership.conversations_kick, TIER_3, json_input=True),
-    "conversations.join": Method(membership.conversations_join, TIER_3, json_input=True),
-    "conversations.rename": Method(naming.conversations_rename, TIER_2, json_input=True),
+    "conversations.invite": Method(
+        membership.conversations_invite, TIER_3, json_input=True, subjects=_people
+    ),
+    "conversations.kick": Method(membership.conversations_kick, TIER_3, json_input=True, subjects=_person),
+    "conversations.join": Method(membership.conversations_join, TIER_3, json_input=True, subjects=_caller),
+    "conversations.rename": Method(naming.conversations_rename, TIER_2, json_input=True, subjects=_name),
+    "conversations.open": Method(direct.conversations_open, TIER_3, json_input=True, subjects=_people),
     "conversations.history": Method(messages.conversations_history, TIER_3, json_input=True),
     "conversations.replies": Method(messages.conversations_replies, TIER_3),
-    "chat.postMessage": Method(messages.chat_post_message, POST_MESSAGE, json_input=True),
+    "chat.postMessage": Method(messages.chat_post_message, POST_MESSAGE, json_input=True, subjects=_text),
 }

@@ -55,9 +55,7 @@ def _page_of_channels(call: Call, *, wanted: Callable[[SlackChannel], bool]) -> 
         (
             channel
             for channel in call.world.channels.values()
-            if ("private_channel" if channel.is_private else "public_channel") in types
-            and wanted(channel)
-            and call.sees(channel)
+            if _type(channel) in types and wanted(channel) and call.sees(channel)
         ),
         key=attrgetter("id"),
     )
@@ -65,6 +63,12 @@ def _page_of_channels(call: Call, *, wanted: Callable[[SlackChannel], bool]) -> 
     if call.flag("exclude_archived"):
         return Page([channel for channel in page.items if not channel.is_archived], page.next_cursor)
     return page
+
+
+def _type(channel: SlackChannel) -> str:
+    if channel.is_im:
+        return "im"
+    return "private_channel" if channel.is_private else "public_channel"
 
 
 def _types(call: Call) -> list[str]:

@@ -23,7 +23,7 @@ def conversations_invite(call: Call) -> dict[str, Any]:
         raise Failure("not_in_channel")
     if channel.is_archived:
         raise Failure("is_archived")
-    wanted = list(dict.fromkeys(each.strip() for each in call.text("users").split(",") if each.strip()))
+    wanted = call.ids("users")
     if not wanted:
         raise Failure("no_user")
     if len(wanted) > MOST_INVITED_AT_ONCE:
@@ -36,7 +36,7 @@ def conversations_invite(call: Call) -> dict[str, Any]:
     invited = [user_id for user_id in wanted if user_id not in refusals]
     if invited and (call.flag("force") or only_deactivated):
         channel.members.update(dict.fromkeys(invited))
-        call.world.wrote("conversations.invite", channel=channel.id, users=invited, by=call.caller.id)
+        call.changed.update(invited)
     if errors and not (invited and call.flag("force")):
         raise Failure(str(errors[0]["error"]), errors=errors)
     answer: dict[str, Any] = {"channel": channel_object(channel) | {"is_member": True}}
@@ -85,7 +85,7 @@ def conversations_kick(call: Call) -> dict[str, Any]:
     if call.caller.is_guest or (call.world.only_admins_kick and not call.caller.is_admin):
         raise Failure("restricted_action")
     del channel.members[user.id]
-    call.world.wrote("conversations.kick", channel=channel.id, user=user.id, by=call.caller.id)
+    call.changed.add(user.id)
     return {"errors": {}}
 
 
@@ -100,5 +100,5 @@ def conversations_join(call: Call) -> dict[str, Any]:
         warning = "already_in_channel"
         return answer | {"warning": warning, "response_metadata": {"warnings": [warning]}}
     channel.members[call.caller.id] = None
-    call.world.wrote("conversations.join", channel=channel.id, user=call.caller.id)
+    call.changed.add(call.caller.id)
     return answer

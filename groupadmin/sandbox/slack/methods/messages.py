@@ -74,7 +74,7 @@ def chat_post_message(call: Call) -> dict[str, Any]:
         raise Failure("not_in_channel")
     message = _new_message(call, channel)
     channel.messages.append(message)
-    call.world.wrote("chat.postMessage", channel=channel.id, ts=message["ts"], by=call.caller.id)
+    call.changed.add(call.text("text"))
     return {"channel": channel.id, "ts": message["ts"], "message": dict(message)}
 
 

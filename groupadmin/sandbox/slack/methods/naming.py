@@ -28,7 +28,7 @@ def conversations_rename(call: Call) -> dict[str, Any]:
     if name != channel.name:
         channel.previous_names.append(channel.name)
         channel.name = name
-        call.world.wrote("conversations.rename", channel=channel.id, name=name, by=call.caller.id)
+        call.changed.add(call.text("name"))
     answer = channel_object(channel) | {"is_member": True, "num_members": len(channel.members)}
     return {"channel": answer}
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from telethon.tl import functions, types
 
-from groupadmin.sandbox.telegram.dispatch import Call, answers
+from groupadmin.sandbox.telegram.dispatch import Call, answers, user_in_request
 from groupadmin.sandbox.telegram.errors import RpcError
-from groupadmin.sandbox.telegram.handlers.invites import shown_invite
+from groupadmin.sandbox.telegram.handlers.invites import missing_invitee, shown_invite
 from groupadmin.sandbox.telegram.handlers.permissions import (
     require_may_invite,
     require_removable,
@@ -16,6 +16,9 @@ from groupadmin.sandbox.telegram.handlers.permissions import (
     require_title,
 )
 from groupadmin.sandbox.telegram.world import AdminRights, TelegramChat
+
+_LARGEST = 200
+"""How many people a basic group may have: https://core.telegram.org/api/channel#basic-groups"""
 
 
 @answers(functions.messages.GetChatsRequest)
@@ -37,7 +40,7 @@ def get_full_chat(call: Call, request: Any) -> Any:
     return types.messages.ChatFull(full, [call.view.chat(chat)], call.view.users(people))
 
 
-@answers(functions.messages.AddChatUserRequest, bots=False)
+@answers(functions.messages.AddChatUserRequest, bots=False, subjects=user_in_request)
 def add_chat_user(call: Call, request: Any) -> Any:
     chat = call.peers.live_basic_group(request.chat_id)
     require_may_invite(call, chat)
@@ -46,16 +49,18 @@ def add_chat_user(call: Call, request: Any) -> Any:
         raise RpcError("INPUT_USER_DEACTIVATED")
     if user.id in chat.members:
         raise RpcError("USER_ALREADY_PARTICIPANT")
+    if len(chat.members) >= _LARGEST:
+        raise RpcError("USERS_TOO_MUCH")
     if user.refuses_invites:
         updates = call.answer_updates([], people=set(), place=chat)
-        return types.messages.InvitedUsers(updates, [types.MissingInvitee(user.id)])
+        return types.messages.InvitedUsers(updates, [missing_invitee(user)])
     changes = call.backend.actions.add(call.origin, chat, user.id)
-    call.wrote(chat=chat.id, user=user.id)
+    call.wrote()
     updates = call.answer_updates(changes, people={call.viewer, user.id}, place=chat)
     return types.messages.InvitedUsers(updates, [])
 
 
-@answers(functions.messages.DeleteChatUserRequest)
+@answers(functions.messages.DeleteChatUserRequest, subjects=user_in_request)
 def delete_chat_user(call: Call, request: Any) -> Any:
     chat = call.peers.live_basic_group(request.chat_id)
     user = call.peers.user(request.user_id)
@@ -67,21 +72,21 @@ def delete_chat_user(call: Call, request: Any) -> Any:
         require_right(call, chat, "ban_users")
         require_removable(call, chat, user)
         changes = call.backend.actions.ban(call.origin, chat, user.id)
-    call.wrote(chat=chat.id, user=user.id)
+    call.wrote()
     return call.answer_updates(changes, people={call.viewer, user.id}, place=chat)
 
 
-@answers(functions.messages.EditChatTitleRequest)
+@answers(functions.messages.EditChatTitleRequest, subjects=lambda call: [call.request.title])
 def edit_chat_title(call: Call, request: Any) -> Any:
     chat = call.peers.live_basic_group(request.chat_id)
     require_right(call, chat, "change_info")
     require_title(request.title, chat)
     changes = call.backend.actions.rename(call.origin, chat, request.title)
-    call.wrote(chat=chat.id, title=request.title)
+    call.wrote()
     return call.answer_updates(changes, people={call.viewer}, place=chat)
 
 
-@answers(functions.messages.EditChatAdminRequest, bots=False)
+@answers(functions.messages.EditChatAdminRequest, bots=False, subjects=user_in_request)
 def edit_chat_admin(call: Call, request: Any) -> bool:
     """In a basic group an admin has all rights, or is none."""
     chat = call.peers.live_basic_group(request.chat_id)
@@ -92,7 +97,7 @@ def edit_chat_admin(call: Call, request: Any) -> bool:
         raise RpcError("USER_NOT_PARTICIPANT")
     rights = AdminRights() if request.is_admin else None
     call.backend.actions.set_admin(call.origin, chat, user.id, rights)
-    call.wrote(chat=chat.id, user=user.id, is_admin=request.is_admin)
+    call.wrote()
     return True
 
 

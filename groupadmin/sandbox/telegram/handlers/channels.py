@@ -7,9 +7,9 @@ from typing import Any
 from telethon.tl import functions, types
 
 from groupadmin.sandbox.telegram.build.rights import parse_admin_rights
-from groupadmin.sandbox.telegram.dispatch import Call, answers
+from groupadmin.sandbox.telegram.dispatch import Call, answers, user_in_request
 from groupadmin.sandbox.telegram.errors import RpcError
-from groupadmin.sandbox.telegram.handlers.invites import shown_invite
+from groupadmin.sandbox.telegram.handlers.invites import missing_invitee, shown_invite
 from groupadmin.sandbox.telegram.handlers.permissions import (
     has_right,
     is_admin,
@@ -19,6 +19,13 @@ from groupadmin.sandbox.telegram.handlers.permissions import (
     require_title,
 )
 from groupadmin.sandbox.telegram.world import AdminRights, TelegramChat, TelegramUser
+
+
+def _restricted(call: Call) -> list[str]:
+    """Bans and their ends come in the same request: only what is withheld tells them apart."""
+    withheld = _restrictions(call.request.banned_rights)
+    now = f"without {', '.join(withheld)}" if withheld else "unrestricted"
+    return [f"{call.peers.id_in(call.request.participant)} {now}"]
 
 
 @answers(functions.channels.GetChannelsRequest)
@@ -57,7 +64,11 @@ def get_full_channel(call: Call, request: Any) -> Any:
     return types.messages.ChatFull(full, call.view.chats([chat, *([old] if old else [])]), [])
 
 
-@answers(functions.channels.InviteToChannelRequest, bots=False)
+@answers(
+    functions.channels.InviteToChannelRequest,
+    bots=False,
+    subjects=lambda call: [call.peers.id_in(peer) for peer in call.request.users],
+)
 def invite_to_channel(call: Call, request: Any) -> Any:
     chat = call.peers.joined_channel(request.channel)
     require_may_invite(call, chat)
@@ -71,14 +82,14 @@ def invite_to_channel(call: Call, request: Any) -> Any:
     for user in newcomers:
         if not user.refuses_invites:
             changes += call.backend.actions.add(call.origin, chat, user.id)
-            call.wrote(chat=chat.id, user=user.id)
+            call.wrote(user.id)
     people = {call.viewer, *(user.id for user in users)}
-    missing = [types.MissingInvitee(user.id) for user in newcomers if user.refuses_invites]
+    missing = [missing_invitee(user) for user in newcomers if user.refuses_invites]
     updates = call.answer_updates(changes, people=people, place=chat)
     return types.messages.InvitedUsers(updates, missing)
 
 
-@answers(functions.channels.EditBannedRequest)
+@answers(functions.channels.EditBannedRequest, subjects=_restricted)
 def edit_banned(call: Call, request: Any) -> Any:
     """Ban, restrict, or lift both. A "kick" is a ban that is lifted again: nobody comes back by itself."""
     chat = call.peers.joined_channel(request.channel)
@@ -94,21 +105,21 @@ def edit_banned(call: Call, request: Any) -> Any:
     else:
         changes = actions.forgive(call.origin, chat, user.id)
     if chat.standing_of(user.id) != before:
-        call.wrote(chat=chat.id, user=user.id, restrictions=restrictions)
+        call.wrote()
     return call.answer_updates(changes, people={call.viewer, user.id}, place=chat)
 
 
-@answers(functions.channels.EditTitleRequest)
+@answers(functions.channels.EditTitleRequest, subjects=lambda call: [call.request.title])
 def edit_title(call: Call, request: Any) -> Any:
     chat = call.peers.joined_channel(request.channel)
     require_right(call, chat, "change_info")
     require_title(request.title, chat)
     changes = call.backend.actions.rename(call.origin, chat, request.title)
-    call.wrote(chat=chat.id, title=request.title)
+    call.wrote()
     return call.answer_updates(changes, people={call.viewer}, place=chat)
 
 
-@answers(functions.channels.EditAdminRequest)
+@answers(functions.channels.EditAdminRequest, subjects=user_in_request)
 def edit_admin(call: Call, request: Any) -> Any:
     """Promote or demote. Somebody who is not there yet is added first."""
     chat = call.peers.joined_channel(request.channel)
@@ -126,17 +137,17 @@ def edit_admin(call: Call, request: Any) -> Any:
             raise RpcError("USER_PRIVACY_RESTRICTED")
         changes += call.backend.actions.add(call.origin, chat, user.id)
     changes += call.backend.actions.set_admin(call.origin, chat, user.id, rights)
-    call.wrote(chat=chat.id, user=user.id, rights=rights)
+    call.wrote()
     return call.answer_updates(changes, people={call.viewer, user.id}, place=chat)
 
 
-@answers(functions.channels.LeaveChannelRequest)
+@answers(functions.channels.LeaveChannelRequest, subjects=lambda call: [call.viewer])
 def leave_channel(call: Call, request: Any) -> Any:
     chat = call.peers.any_channel(request.channel)
     if call.viewer not in chat.members:
         raise RpcError("USER_NOT_PARTICIPANT")
     changes = call.backend.actions.leave(call.origin, chat)
-    call.wrote(chat=chat.id, user=call.viewer)
+    call.wrote()
     return call.answer_updates(changes, people={call.viewer}, place=chat)
 
 

@@ -19,7 +19,7 @@ from groupadmin.sandbox.telegram.world import Place
 _LONGEST = 4096
 
 
-@answers(functions.messages.SendMessageRequest)
+@answers(functions.messages.SendMessageRequest, subjects=lambda call: [call.request.message])
 def send_message(call: Call, request: Any) -> Any:
     place = call.peers.writable(request.peer)
     _require_text(request.message)
@@ -36,12 +36,12 @@ def send_message(call: Call, request: Any) -> Any:
         reply_to=reply_to,
         entities=parse_entities(request.entities, call.peers.user),
     )
-    call.wrote(**_where(place), message=message.id)
+    call.wrote()
     own_id = types.UpdateMessageID(message.id, request.random_id)
     return call.answer_updates([own_id, *changes], people=people_in(place, message), place=place)
 
 
-@answers(functions.messages.EditMessageRequest)
+@answers(functions.messages.EditMessageRequest, subjects=lambda call: [call.request.id])
 def edit_message(call: Call, request: Any) -> Any:
     place = call.peers.writable(request.peer)
     message = find_message(place.messages, request.id)
@@ -54,11 +54,11 @@ def edit_message(call: Call, request: Any) -> Any:
     if (message.text, message.entities) == (request.message, entities):
         raise RpcError("MESSAGE_NOT_MODIFIED")
     changes = call.backend.actions.edit(call.origin, place, message, request.message, entities)
-    call.wrote(**_where(place), message=message.id)
+    call.wrote()
     return call.answer_updates(changes, people=people_in(place, message), place=place)
 
 
-@answers(functions.channels.DeleteMessagesRequest)
+@answers(functions.channels.DeleteMessagesRequest, subjects=lambda call: call.request.id)
 def delete_channel_messages(call: Call, request: Any) -> Any:
     chat = call.peers.joined_channel(request.channel)
     found = _find_all(chat, request.id)
@@ -70,7 +70,7 @@ def delete_channel_messages(call: Call, request: Any) -> Any:
     return types.messages.AffectedMessages(timeline.pts, len(found))
 
 
-@answers(functions.messages.DeleteMessagesRequest)
+@answers(functions.messages.DeleteMessagesRequest, subjects=lambda call: call.request.id)
 def delete_messages(call: Call, request: Any) -> Any:
     """For private chats and basic groups, whose messages are named without their place."""
     count = 0
@@ -103,11 +103,7 @@ def shared_places(call: Call) -> list[Place]:
 def _delete(call: Call, place: Place, found: list[TelegramMessage]) -> None:
     ids = [message.id for message in found]
     call.backend.actions.delete(call.origin, place, ids)
-    call.wrote(**_where(place), messages=ids)
-
-
-def _where(place: Place) -> dict[str, Any]:
-    return {"users": place.users} if isinstance(place, Conversation) else {"chat": place.id}
+    call.wrote(*ids)
 
 
 def _require_text(text: str) -> None:
