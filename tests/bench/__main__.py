@@ -12,13 +12,16 @@ from tests.bench import workplace
 
 def main(sections: list[str]) -> None:
     workplace.prepare()
-    from tests.bench import audits, workbooks
+    from tests.bench import audits, operations, workbooks
 
     known = {
         "accuracy": audits.accuracy,
         "calls": audits.calls_and_time,
         "scale": audits.scale,
         "workbook": workbooks.workbook,
+        "additions": operations.additions,
+        "pace": operations.pace,
+        "engine": operations.engine,
     }
     unknown = set(sections) - known.keys()
     if unknown:

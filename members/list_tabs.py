@@ -1,0 +1,61 @@
+"""Tabs above a list: the values of one field, each with its number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Count
+from django.http import HttpRequest
+
+from members.list_filters import ALL, DefaultFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    title: str
+    url: str
+    count: int
+    selected: bool
+    everything: bool = False
+
+
+def tabs(
+    changelist: ChangeList, request: HttpRequest, name: str, order: Sequence[str] = ()
+) -> tuple[Tab, ...]:
+    """One tab for each value of the field `name` that occurs, and "All", first where that is the default.
+
+    The list must have a filter for the field. `order` holds the values as they shall stand, if not in the
+    field's own order.
+
+    Counted under all the other filters that are set, so that a tab holds what its number says.
+    """
+    field: Any = changelist.model._meta.get_field(name)
+    parameter = f"{name}__exact"
+    spec = next(spec for spec in changelist.filter_specs if parameter in spec.expected_parameters())
+    everything = ALL if isinstance(spec, DefaultFilter) else None
+    default = spec.value() if isinstance(spec, DefaultFilter) else everything
+    chosen = changelist.params.get(parameter, default)
+    others = changelist.get_queryset(request, exclude_parameters=spec.expected_parameters())
+    counts = dict(others.order_by().values_list(name).annotate(Count("pk", distinct=True)))
+    tabs = [
+        Tab(
+            str(title), changelist.get_query_string({parameter: value}), counts.get(value, 0), value == chosen
+        )
+        for value, title in sorted(field.flatchoices, key=lambda choice: _place(choice[0], order))
+        if value in counts or value == chosen
+    ]
+    whole = Tab(
+        "All",
+        changelist.get_query_string({parameter: everything}),
+        sum(counts.values()),
+        everything == chosen,
+        everything=True,
+    )
+    return (*tabs, whole) if everything == ALL else (whole, *tabs)
+
+
+def _place(value: str, order: Sequence[str]) -> int:
+    return order.index(value) if value in order else len(order)

@@ -1,0 +1,104 @@
+"""The record of who did what: to be read, filtered, searched and verified, never changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from members.operations import record_check
+from members.operations.display import event_outcome, words
+from members.operations.models import ActivityEvent, ActivityHead
+from members.platforms.types import Platform
+from members.records import RecordAdmin
+from members.ui import DASH, time_tag
+
+
+@admin.register(ActivityEvent)
+class ActivityEventAdmin(RecordAdmin):
+    list_display = ("what", "when", "actor", "result", "whom", "where", "operation", "about")
+    list_display_links = ("what",)
+    list_filter = ("action", "outcome", "platform", "actor")
+    search_fields = ("actor", "subject", "group_name", "group_id", "detail", "=operation_id")
+    search_help_text = "Who, whom, a group's name or id, or the number of an operation"
+    date_hierarchy = "at"
+    ordering = ("-id",)
+    change_list_template = "admin/operations/activityevent/change_list.html"
+    fields = (
+        "what",
+        "when",
+        "actor",
+        "operation",
+        "result",
+        "whom",
+        "where",
+        "group_id",
+        "about",
+        "previous_hash",
+        "hash",
+    )
+    empty_hint = "Every plan, confirmation and write is written down here."
+
+    def get_urls(self) -> list[URLPattern]:
+        verify = self.admin_site.admin_view(require_POST(self.verify_view))
+        return [path("verify/", verify, name="operations_activityevent_verify"), *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        head = ActivityHead.objects.filter(pk=1).first()
+        checked = record_check.last_verification()
+        context = {"length": head.length if head else 0, "checked": checked, "whole": record_check.WHOLE}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def verify_view(self, request: HttpRequest) -> HttpResponse:
+        """Check the whole record now, as `manage.py verify_activity` does."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        verdict = record_check.verify_record(actor=request.user.get_username())
+        if verdict.problem:
+            messages.error(request, f"The record is not whole. {record_check.problem_of(verdict)}")
+        else:
+            messages.success(request, f"The record is whole: {verdict.length:,} events.")
+        return HttpResponseRedirect(reverse("admin:operations_activityevent_changelist"))
+
+    @admin.display(description="What", ordering="action")
+    def what(self, event: ActivityEvent) -> str:
+        return words(event.action)
+
+    @admin.display(description="When", ordering="id")
+    def when(self, event: ActivityEvent) -> SafeString:
+        return time_tag(event.at)
+
+    @admin.display(description="Outcome", ordering="outcome")
+    def result(self, event: ActivityEvent) -> str | SafeString:
+        return event_outcome(event.outcome) if event.outcome else DASH
+
+    @admin.display(description="Whom", ordering="subject")
+    def whom(self, event: ActivityEvent) -> str:
+        return event.subject or DASH
+
+    @admin.display(description="Group", ordering="group_name")
+    def where(self, event: ActivityEvent) -> str:
+        if not event.platform:
+            return event.group_name or DASH
+        label = Platform(event.platform).label
+        return f"{event.group_name} ({label})" if event.group_name else label
+
+    @admin.display(description="Detail")
+    def about(self, event: ActivityEvent) -> str:
+        return event.detail or DASH
+
+    @admin.display(description="Operation", ordering="operation_id")
+    def operation(self, event: ActivityEvent) -> str | SafeString:
+        """By its number alone: the record outlives what it tells of."""
+        if event.operation_id is None:
+            return DASH
+        url = reverse("admin:operations_operation_change", args=[event.operation_id])
+        return format_html('<a href="{}">{}</a>', url, event.operation_id)

@@ -1,0 +1,125 @@
+"""Steps: every write of an operation with its own outcome, to be searched and filtered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+
+from members.list_filters import LinkedFilter
+from members.operations.admin.pages import by_urgency
+from members.operations.display import kind_label, step_badge, words
+from members.operations.models import Operation, Step
+from members.platforms.types import Platform
+from members.records import RecordAdmin, link
+from members.ui import DASH, time_tag
+
+
+class OperationFilter(LinkedFilter):
+    title = "operation"
+    parameter_name = "operation__id__exact"
+    model = Operation
+
+
+@admin.register(Step)
+class StepAdmin(RecordAdmin):
+    list_display = (
+        "what",
+        "status",
+        "group_name",
+        "platform_name",
+        "message",
+        "ended",
+        "operation_link",
+    )
+    list_display_links = ("what",)
+    list_filter = (OperationFilter, "state", "outcome", "platform")
+    search_fields = ("group_name", "group_id", "subject_name", "subject", "user_id")
+    search_help_text = "Group or person: name, key or id"
+    ordering = ("-operation_id", by_urgency(), "position")
+    tab_field = "state"
+    fields = (
+        "operation_link",
+        "status",
+        "message",
+        "what",
+        "subject",
+        "user_id",
+        "group_name",
+        "group_id",
+        "platform_name",
+        "details",
+        "tries",
+        "began",
+        "ended",
+    )
+    empty_hint = "They come with the operations that are planned."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Step]:
+        slim = ("operation__kind", "operation__state")
+        return super().get_queryset(request).select_related("operation").only(*_FIELDS, *slim)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """The operation only where the rows may differ in it."""
+        mixed = OperationFilter.parameter_name not in request.GET
+        return [column for column in self.list_display if mixed or column != "operation_link"]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return False  # a page of its operation, not of the navigation
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm("operations.view_operation")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        chosen = request.GET.get(OperationFilter.parameter_name, "")
+        operation = Operation.objects.filter(pk=int(chosen)).first() if _is_key(chosen) else None
+        return super().changelist_view(request, {"operation": operation, **(extra_context or {})})
+
+    @admin.display(description="Step", ordering="verb")
+    def what(self, step: Step) -> str:
+        return f"{words(step.verb)} {step.subject_name or step.user_id}".strip()
+
+    @admin.display(description="State", ordering=by_urgency())
+    def status(self, step: Step) -> SafeString:
+        return step_badge(step, step.operation.kind)
+
+    @admin.display(description="Platform", ordering="platform")
+    def platform_name(self, step: Step) -> str:
+        return Platform(step.platform).label
+
+    @admin.display(description="Operation", ordering="operation_id")
+    def operation_link(self, step: Step) -> SafeString:
+        return link(step.operation, f"{step.operation}: {kind_label(step.operation.kind)}")
+
+    @admin.display(description="Details")
+    def details(self, step: Step) -> str:
+        said = {**step.arguments, **_named("before", step.before), **_named("after", step.after)}
+        return "; ".join(f"{words(name)}: {value}" for name, value in said.items()) or DASH
+
+    @admin.display(description="Tries without an answer")
+    def tries(self, step: Step) -> int:
+        return step.attempts
+
+    @admin.display(description="Call begun", ordering="started_at")
+    def began(self, step: Step) -> SafeString:
+        return time_tag(step.started_at)
+
+    @admin.display(description="Ended", ordering="finished_at")
+    def ended(self, step: Step) -> SafeString:
+        return time_tag(step.finished_at)
+
+
+_FIELDS = [field.name for field in Step._meta.concrete_fields]
+
+
+def _named(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {f"{prefix} {name}": value for name, value in values.items()}
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19

@@ -1,0 +1,56 @@
+"""One holder per connection, in the database: a lease that is renewed, and dies with its holder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from members.operations.models import Lease
+from members.operations.owner import is_dead
+from members.platforms.types import Platform
+
+TERM = timedelta(seconds=45)
+"""How long a lease outlives the last sign of life of a holder whose process cannot be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A lease that was taken. `token` fences off whoever held it before."""
+
+    connection: str
+    owner: str
+    token: int
+
+
+def connection_of(platform: Platform) -> str:
+    """The name of the one account that we have on `platform`."""
+    return f"{platform}:default"
+
+
+def take(*, connection: str, owner: str) -> Hold | None:
+    """The lease, or None while somebody else holds it."""
+    now = timezone.now()
+    row, _ = Lease.objects.get_or_create(connection=connection, defaults={"expires_at": now})
+    if row.owner not in ("", owner) and row.expires_at > now and not is_dead(row.owner):
+        return None
+    unchanged = Lease.objects.filter(pk=row.pk, owner=row.owner, token=row.token)
+    if not unchanged.update(owner=owner, token=F("token") + 1, expires_at=now + TERM):
+        return None
+    return Hold(connection, owner, row.token + 1)
+
+
+def renew(hold: Hold) -> bool:
+    """Whether it is still ours; then it is for another term."""
+    return bool(_held(hold).update(expires_at=timezone.now() + TERM))
+
+
+def release(hold: Hold) -> None:
+    """Let the next one in. Nothing happens when the lease is not ours any more."""
+    _held(hold).update(owner="", expires_at=timezone.now())
+
+
+def _held(hold: Hold) -> QuerySet[Lease]:
+    return Lease.objects.filter(connection=hold.connection, owner=hold.owner, token=hold.token)

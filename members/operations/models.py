@@ -1,0 +1,218 @@
+"""Stored plans, their steps, the record of what was done, and who holds which connection.
+
+Steps and events name people and groups by plain keys, not by foreign keys: the record survives
+whatever is deleted later.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, ClassVar, NoReturn
+
+from django.db import models
+from django.utils import timezone
+
+from members.operations.states import OperationState, StepState
+from members.platforms.outcomes import Outcome
+from members.platforms.types import Platform
+
+
+def _choices(enum: type[StrEnum]) -> list[tuple[str, str]]:
+    return [(str(item), str(item).replace("_", " ").capitalize()) for item in enum]
+
+
+class Trigger(models.TextChoices):
+    PERSON = "person", "Person"
+    SCHEDULE = "schedule", "Schedule"
+    EVENT = "event", "Event"
+    COMMAND = "command", "Command"
+
+
+class Relation(models.TextChoices):
+    """What an operation is to its parent."""
+
+    UNDO = "undo", "Undo"
+    RETRY = "retry", "Retry"
+    REPLAN = "replan", "New plan"
+
+
+class Operation(models.Model):
+    """A stored plan of writes: what was asked for, who confirmed it, how it goes, what came of it."""
+
+    kind = models.CharField(max_length=40)
+    platforms = models.JSONField(default=list)
+    parameters = models.JSONField(default=dict, blank=True, help_text="What was asked for.")
+    state = models.CharField(
+        max_length=10, choices=_choices(OperationState), default=OperationState.PLANNED, db_index=True
+    )
+    plan_hash = models.CharField(max_length=16)
+    count = models.PositiveIntegerField()
+    reach = models.PositiveIntegerField(default=0, help_text="What a share of the targets is a share of.")
+    skipped = models.JSONField(default=list, blank=True, help_text="What is not to be done, and why.")
+    over_cap = models.CharField(max_length=200, blank=True, help_text="Why the plan is too large, if it is.")
+    trigger = models.CharField(max_length=10, choices=Trigger.choices)
+    planned_by = models.CharField(max_length=150)
+    planned_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    confirmed_by = models.CharField(max_length=150, blank=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    resume_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    owner = models.CharField(max_length=80, blank=True, help_text="The execution that holds the operation.")
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="Executions since a step last came to its end."
+    )
+    cancel_requested = models.BooleanField(default=False)
+    message = models.TextField(blank=True)
+    account_trouble = models.BooleanField(
+        default=False, help_text="An account is not configured or cannot go on: somebody has to see to it."
+    )
+    parts = models.JSONField(
+        default=dict, blank=True, help_text="By platform: what stopped its part, and until when."
+    )
+    api_calls = models.JSONField(default=dict, blank=True)
+    waited_seconds = models.FloatField(default=0.0)
+    before = models.JSONField(default=dict, blank=True)
+    after = models.JSONField(default=dict, blank=True)
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
+    )
+    relation = models.CharField(max_length=10, choices=Relation.choices, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        permissions: ClassVar = [
+            ("run_operation", "Can plan, confirm and cancel operations"),
+            ("override_cap", "Can confirm operations above their cap"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Operation {self.pk}"
+
+
+class Step(models.Model):
+    """One write on one target, with its own outcome. Names are as they were when it was planned."""
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveIntegerField()
+    platform = models.CharField(max_length=10, choices=_choices(Platform))
+    verb = models.CharField(max_length=20)
+    group_id = models.CharField(max_length=32)
+    group_name = models.CharField(max_length=255)
+    subject = models.CharField(max_length=50, blank=True)
+    subject_name = models.CharField(max_length=200, blank=True)
+    user_id = models.CharField(max_length=32, blank=True)
+    arguments = models.JSONField(default=dict, blank=True)
+    state = models.CharField(max_length=10, choices=_choices(StepState), default=StepState.PENDING)
+    outcome = models.CharField(max_length=30, choices=_choices(Outcome), blank=True)
+    message = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    before = models.JSONField(default=dict, blank=True)
+    after = models.JSONField(default=dict, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["operation", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["operation", "position"], name="step_once_per_position")
+        ]
+        indexes: ClassVar = [models.Index(fields=["operation", "state"], name="step_state_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.subject_name} · {self.group_name}".strip()
+
+
+class OperationReport(models.Model):
+    """A file that an operation left behind."""
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="reports")
+    format = models.CharField(max_length=5)
+    file = models.FileField(upload_to="operations/%Y/%m/")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["operation", "format"], name="report_once_per_operation")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.format} of operation {self.operation_id}"
+
+
+class Lease(models.Model):
+    """Who writes through a connection now. The token grows with every holder: an older one is void."""
+
+    connection = models.CharField(max_length=40, unique=True)
+    owner = models.CharField(max_length=80, blank=True)
+    token = models.PositiveBigIntegerField(default=0)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.connection
+
+
+class AppendOnly(Exception):
+    """Events are never changed and never deleted."""
+
+
+class _AppendOnlyQuerySet(models.QuerySet["ActivityEvent"]):
+    def bulk_create(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("update_conflicts"):
+            raise AppendOnly("The activity record is append-only.")
+        return super().bulk_create(*args, **kwargs)
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise AppendOnly("The activity record is append-only.")
+
+    def delete(self) -> NoReturn:
+        raise AppendOnly("The activity record is append-only.")
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly("The activity record is append-only.")
+
+
+class ActivityEvent(models.Model):
+    """One line of the record of who did what. Each carries the hash of the one before."""
+
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=150)
+    action = models.CharField(max_length=40)
+    operation_id = models.PositiveBigIntegerField(null=True, blank=True, db_index=True)
+    platform = models.CharField(max_length=10, blank=True)
+    group_id = models.CharField(max_length=32, blank=True)
+    group_name = models.CharField(max_length=255, blank=True)
+    subject = models.CharField(max_length=50, blank=True)
+    outcome = models.CharField(max_length=30, blank=True)
+    detail = models.TextField(blank=True)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64, unique=True)
+
+    objects = _AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor}: {self.action}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnly("The activity record is append-only.")
+        super().save(*args, **kwargs | {"force_insert": True})  # never over a row with the same id
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly("The activity record is append-only.")
+
+
+class ActivityHead(models.Model):
+    """The end of the record: what the next event continues, and the lock of whoever appends it."""
+
+    hash = models.CharField(max_length=64)
+    length = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.length} events"

@@ -1,0 +1,107 @@
+"""How far an operation has come: numbers for a bar, and words for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Min
+
+from members.charts import Part
+from members.operations.display import tally
+from members.operations.models import Operation, Step
+from members.operations.states import OperationState, StepState
+
+LAST = 8
+"""How many of the newest outcomes are shown."""
+WINDOW = timedelta(seconds=60)
+"""The pace is that of the last minute: what came before says little about a platform's limits now."""
+
+_TO_DO = (StepState.PENDING, StepState.RUNNING)
+
+Counts = Mapping[tuple[str, str], int]
+"""Numbers of steps by (state, outcome)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    label: str
+    """What goes on now."""
+    done: int
+    total: int
+    """Of the steps, those whose call was made or not needed, and all of them; 0 when that is no news."""
+    seconds_to_go: float | None
+    """Until the end, or of a waiting operation until it goes on; None when nobody can tell."""
+    per_minute: float | None
+    """Steps a minute; None when nobody can tell."""
+    parts: tuple[Part, ...]
+    last: tuple[Step, ...]
+    """The steps that ended last, the newest first."""
+
+
+def load_progress(operation: Operation, now: datetime) -> Progress:
+    """Where an operation that is under way stands, in a number of queries that does not grow with it."""
+    counts = step_counts(operation)
+    to_do = _number(counts, *_TO_DO)
+    pace = _steps_a_second(operation, now) if operation.state == OperationState.RUNNING else None
+    last = operation.steps.filter(finished_at__isnull=False).order_by("-finished_at", "-position")[:LAST]
+    return Progress(
+        label=_label(operation, counts),
+        done=operation.count - to_do,
+        total=operation.count if operation.state in (OperationState.RUNNING, OperationState.WAITING) else 0,
+        seconds_to_go=_seconds_to_go(operation, to_do, pace, now),
+        per_minute=60 * pace if pace else None,
+        parts=tuple(tally(operation.kind, counts)),
+        last=tuple(last),
+    )
+
+
+def is_followed_up(operation: Operation) -> bool:
+    """Whether it has ended, and somebody still sees to what follows an end: reports, notices."""
+    return OperationState(operation.state).finished and operation.owner != ""
+
+
+def step_counts(operation: Operation) -> Counts:
+    rows = operation.steps.order_by().values_list("state", "outcome").annotate(Count("pk"))
+    return {(state, outcome): count for state, outcome, count in rows}
+
+
+def _label(operation: Operation, counts: Counts) -> str:
+    if is_followed_up(operation):
+        return "Writing the reports"
+    if operation.cancel_requested:
+        return "Stopping after the call that is under way"
+    if operation.state == OperationState.CONFIRMED:
+        return "Waiting for its turn"
+    if operation.message:
+        return operation.message.replace("\n", " ")
+    if operation.state == OperationState.WAITING:
+        return "Goes on in a moment"
+    if _number(counts, *_TO_DO) == 0:
+        return "Reading afresh whether it is so"
+    if _number(counts, StepState.PENDING) == operation.count:
+        return "Reading how things are now"
+    return "Under way"
+
+
+def _number(counts: Counts, *states: StepState) -> int:
+    return sum(count for (state, _), count in counts.items() if state in states)
+
+
+def _steps_a_second(operation: Operation, now: datetime) -> float | None:
+    """The pace of the last minute, from the first call on that ended in it."""
+    recent = operation.steps.filter(started_at__isnull=False, finished_at__gte=now - WINDOW)
+    found = recent.aggregate(count=Count("pk"), since=Min("started_at"))
+    if not found["count"]:
+        return None
+    seconds = (now - max(found["since"], now - WINDOW)).total_seconds()
+    return found["count"] / seconds if seconds > 0 else None
+
+
+def _seconds_to_go(operation: Operation, to_do: int, pace: float | None, now: datetime) -> float | None:
+    if operation.cancel_requested:
+        return None
+    if operation.state == OperationState.WAITING and operation.resume_at is not None:
+        return max(0.0, (operation.resume_at - now).total_seconds())
+    return to_do / pace if pace and to_do else None

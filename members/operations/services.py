@@ -1,0 +1,249 @@
+"""What people and schedules do with operations: plan, confirm, cancel, try again, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from members.operations import activity, kinds
+from members.operations.activity import Event
+from members.operations.models import Operation, Relation, Step, Trigger
+from members.operations.plan import Plan, PlannedStep, Skipped, Target
+from members.operations.states import UNDER_WAY, OperationState, StepState
+from members.platforms.types import Platform
+
+_BATCH = 500
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, and how it came to it."""
+
+    name: str
+    trigger: Trigger = Trigger.PERSON
+    may_override_cap: bool = False
+
+
+class OperationRefused(Exception):
+    """What was asked for is not to be done: one line, what happened and what to do."""
+
+
+class PlanOutdated(OperationRefused):
+    """The plan is not what was confirmed, or too old: plan again (`plan_again`)."""
+
+
+@transaction.atomic
+def plan_operation(
+    *, plan: Plan, actor: Actor, parent: Operation | None = None, relation: Relation | None = None
+) -> Operation:
+    """Store a plan that nobody has confirmed: a dry run."""
+    now = timezone.now()
+    kind = kinds.get(plan.kind)
+    operation = Operation.objects.create(
+        kind=plan.kind,
+        platforms=[str(platform) for platform in plan.platforms],
+        parameters=dict(plan.parameters),
+        plan_hash=plan.hash,
+        count=plan.count,
+        reach=plan.reach,
+        skipped=[asdict(line) for line in plan.skipped],
+        over_cap=kind.cap().exceeded_by(plan)[:200],
+        trigger=actor.trigger,
+        planned_by=actor.name,
+        planned_at=now,
+        expires_at=now + timedelta(seconds=settings.PLAN_LIFETIME_SECONDS),
+        before=dict(kind.survey(plan.steps)) if kind.survey is not None else {},
+        parent=parent,
+        relation=relation or "",
+    )
+    Step.objects.bulk_create(
+        [_step(operation, number, step) for number, step in enumerate(plan.steps, 1)], batch_size=_BATCH
+    )
+    _note(operation, actor, "operation.planned", detail=f"{plan.count} steps, plan {plan.hash}")
+    return operation
+
+
+@transaction.atomic
+def confirm_operation(
+    *, operation_id: int, plan_hash: str, count: int, actor: Actor, typed_count: int | None = None
+) -> Operation:
+    """Allow exactly this plan to be done, once.
+
+    `typed_count` is what a person with the right to override typed for a plan above its cap. Raises
+    PlanOutdated when the plan is another or too old, OperationRefused when the actor may not.
+    """
+    now = timezone.now()
+    operation = Operation.objects.select_for_update().get(pk=operation_id)
+    if operation.state == OperationState.PLANNED and operation.expires_at <= now:
+        raise PlanOutdated("The plan is too old to be confirmed. Look at a new one.")
+    if operation.state == OperationState.EXPIRED:
+        raise PlanOutdated("The plan is too old to be confirmed. Look at a new one.")
+    if operation.state != OperationState.PLANNED:
+        raise OperationRefused(f"{operation} is {operation.get_state_display().lower()} already.")
+    if (operation.plan_hash, operation.count) != (plan_hash, count):
+        raise PlanOutdated("The plan is not the one that was shown. Look at the new one.")
+    if not operation.count:
+        raise OperationRefused("There is nothing to do.")
+    if operation.over_cap:
+        _check_override(operation, actor, typed_count)
+    kind = kinds.get(operation.kind)
+    if kind.destructive and settings.REQUIRE_SECOND_PERSON and actor.name == operation.planned_by:
+        raise OperationRefused(f"{kind.label}: somebody else than {actor.name} has to confirm this plan.")
+    Operation.objects.filter(pk=operation.pk).update(
+        state=OperationState.CONFIRMED, confirmed_by=actor.name, confirmed_at=now, resume_at=now
+    )
+    operation.refresh_from_db()
+    _note(operation, actor, "operation.confirmed", detail=f"{count} steps, plan {plan_hash}")
+    return operation
+
+
+def plan_again(*, operation: Operation, actor: Actor) -> Operation:
+    """A new plan for what `operation` was asked for, of the world as it is now."""
+    plan = kinds.get(operation.kind).plan_again(operation.parameters)
+    with transaction.atomic():
+        Operation.objects.filter(pk=operation.pk, state=OperationState.PLANNED).update(
+            state=OperationState.EXPIRED, finished_at=timezone.now()
+        )
+        return plan_operation(plan=plan, actor=actor, parent=operation, relation=Relation.REPLAN)
+
+
+@transaction.atomic
+def refuse_operation(*, operation: Operation, actor: Actor) -> Operation:
+    """End a plan that is above its cap, with nothing done."""
+    planned = Operation.objects.filter(pk=operation.pk, state=OperationState.PLANNED)
+    ended = planned.update(
+        state=OperationState.REFUSED, finished_at=timezone.now(), message=operation.over_cap
+    )
+    operation.refresh_from_db()
+    if not ended:
+        raise OperationRefused(f"{operation} is {operation.get_state_display().lower()} already.")
+    _note(operation, actor, "operation.refused", detail=operation.over_cap)
+    return operation
+
+
+@transaction.atomic
+def cancel_operation(*, operation_id: int, actor: Actor) -> Operation:
+    """Drop a plan, or stop what has begun: between two calls, keeping what was done.
+
+    What has begun is brought to its end by an execution, also when it waits: that settles what is in
+    doubt, and what follows an end (reports, audits) follows this one too. Raises OperationRefused when
+    it is at its end already.
+    """
+    now = timezone.now()
+    operation = Operation.objects.select_for_update().get(pk=operation_id)
+    same = Operation.objects.filter(pk=operation.pk)
+    match OperationState(operation.state):
+        case OperationState.PLANNED | OperationState.CONFIRMED:
+            operation.steps.update(state=StepState.NOT_TRIED)
+            same.update(
+                state=OperationState.CANCELLED, cancel_requested=True, finished_at=now, resume_at=None
+            )
+        case OperationState.RUNNING:
+            same.update(cancel_requested=True)
+        case OperationState.WAITING:
+            same.update(cancel_requested=True, resume_at=now)
+        case state:
+            raise OperationRefused(f"{operation} is {state} already.")
+    operation.refresh_from_db()
+    _note(operation, actor, "operation.cancelled")
+    return operation
+
+
+@transaction.atomic
+def resume_now(*, operation_id: int, actor: Actor) -> Operation:
+    """Have a waiting operation go on at once. Raises OperationRefused when it does not wait."""
+    operation = Operation.objects.select_for_update().get(pk=operation_id)
+    if operation.state != OperationState.WAITING:
+        raise OperationRefused(f"{operation} does not wait.")
+    now = timezone.now()
+    operation.resume_at = now
+    operation.parts = {name: part | {"until": now.isoformat()} for name, part in operation.parts.items()}
+    operation.save(update_fields=["resume_at", "parts"])
+    _note(operation, actor, "operation.resumed")
+    return operation
+
+
+def retry_operation(*, operation: Operation, actor: Actor) -> Operation:
+    """A new plan of the steps that failed or were not tried. Raises OperationRefused when there are none."""
+    left = operation.steps.filter(state__in=(StepState.FAILED, StepState.NOT_TRIED))
+    steps = tuple(planned(step) for step in left.order_by("position"))
+    _need(operation, steps, "to try again")
+    plan = Plan(operation.kind, steps, parameters=operation.parameters, reach=operation.reach)
+    return plan_operation(plan=plan, actor=actor, parent=operation, relation=Relation.RETRY)
+
+
+def undo_operation(*, operation: Operation, actor: Actor) -> Operation:
+    """A new plan that takes back what was really done. Raises OperationRefused when there is nothing."""
+    undo = kinds.get(operation.kind).undo
+    if undo is None:
+        raise OperationRefused(f"{kinds.get(operation.kind).label} cannot be undone.")
+    done = operation.steps.filter(state=StepState.DONE).order_by("position")
+    steps = tuple(planned(step) for step in done)
+    _need(operation, steps, "to undo")
+    return plan_operation(plan=undo(steps), actor=actor, parent=operation, relation=Relation.UNDO)
+
+
+def planned(step: Step) -> PlannedStep:
+    """The step as it was planned."""
+    target = Target(
+        platform=Platform(step.platform),
+        group_id=step.group_id,
+        group_name=step.group_name,
+        subject=step.subject,
+        subject_name=step.subject_name,
+        user_id=step.user_id,
+    )
+    return PlannedStep(step.verb, target, step.arguments)
+
+
+def skipped_of(operation: Operation) -> list[Skipped]:
+    """What the plan left out, and why."""
+    return [
+        Skipped(Target(**line["target"] | {"platform": Platform(line["target"]["platform"])}), line["reason"])
+        for line in operation.skipped
+    ]
+
+
+def _step(operation: Operation, position: int, step: PlannedStep) -> Step:
+    return Step(
+        operation=operation,
+        position=position,
+        verb=step.verb,
+        arguments=dict(step.arguments),
+        **asdict(step.target),
+    )
+
+
+def _check_override(operation: Operation, actor: Actor, typed_count: int | None) -> None:
+    if not actor.may_override_cap:
+        raise OperationRefused(f"{operation.over_cap} Somebody who may override that has to confirm it.")
+    if typed_count != operation.count:
+        raise OperationRefused(
+            f"{operation.over_cap} To do it all the same, type the count: {operation.count}."
+        )
+
+
+def _need(operation: Operation, steps: Sequence[PlannedStep], what: str) -> None:
+    if not OperationState(operation.state).finished:
+        raise OperationRefused(f"{operation} is not at its end yet.")
+    if not steps:
+        raise OperationRefused(f"{operation} has nothing {what}.")
+
+
+def _note(operation: Operation, actor: Actor, action: str, *, detail: str = "") -> None:
+    event = Event(actor=actor.name, action=action, operation_id=operation.pk, detail=detail)
+    activity.record(events=[event], at=timezone.now())
+    log.info(action, operation=operation.pk, actor=actor.name)
+
+
+def under_way() -> Iterable[Operation]:
+    """Everything confirmed that is not at its end, oldest first."""
+    return Operation.objects.filter(state__in=UNDER_WAY).order_by("pk")
