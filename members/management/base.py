@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
-from django.db import DatabaseError
-from tqdm import tqdm
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 
 from members.management.command_log import LoggedOutput, log_to_file
 
@@ -36,6 +36,9 @@ class ExitCode(IntEnum):
 class PlainCommand(BaseCommand):
     """A command whose failures are one clear line and a documented exit code, never a traceback."""
 
+    requires_migrations_checks = True
+    writes_json = True
+    """Whether there is an outcome for `--json`."""
     keeps_log = True
     """Whether a run from the command line keeps what it prints and logs in a file under VAR_DIR/logs."""
     log_path: Path | None = None
@@ -45,7 +48,10 @@ class PlainCommand(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
-        parser.add_argument("--json", metavar="FILE", type=Path, help="Write the outcome as JSON to FILE.")
+        if self.writes_json:
+            parser.add_argument(
+                "--json", metavar="FILE", type=output_file, help="Write the outcome as JSON to FILE."
+            )
         return parser
 
     def run_from_argv(self, argv: Sequence[str]) -> None:
@@ -54,10 +60,14 @@ class PlainCommand(BaseCommand):
             super().run_from_argv(list(argv))
         except KeyboardInterrupt:
             self._stop("Interrupted.", ExitCode.INTERRUPTED)
+        except CommandError as error:  # from an argument's type; what `handle` raises ends in `execute`
+            if "--traceback" in argv:
+                raise
+            self._stop(str(error), error.returncode)
         except DatabaseError as error:
             why = (str(error).strip() or type(error).__name__).splitlines()[0]
             self._stop(
-                f"The database refused: {why}. Check DATABASE_URL, then run `python manage.py migrate`.",
+                f"The database refused: {why}. Check that it runs and has room, and DATABASE_URL.",
                 ExitCode.UNEXPECTED,
             )
         except OSError as error:
@@ -76,7 +86,14 @@ class PlainCommand(BaseCommand):
             self.stdout = LoggedOutput(sys.stdout, "stdout")
             self.stderr = LoggedOutput(sys.stderr, "stderr")
             self.stderr.style_func = self.style.ERROR
-        return super().execute(*args, **options)
+        try:
+            return super().execute(*args, **options)
+        except SystemCheckError:
+            raise
+        except CommandError as error:
+            if not self._name or options["traceback"]:
+                raise
+            self._stop(str(error), error.returncode)  # Django would put "CommandError:" in front
 
     def check(self, *args: Any, **options: Any) -> None:
         """Django's system check. What it finds wrong is a setting, so the exit code says "not configured"."""
@@ -86,8 +103,21 @@ class PlainCommand(BaseCommand):
             error.returncode = ExitCode.NOT_CONFIGURED
             raise
 
-    def _stop(self, line: str, code: ExitCode) -> None:
-        self.stderr.write(line)
+    def check_migrations(self) -> None:
+        """Refuse a database whose tables are not those of this code, before the work fails half-way."""
+        if not self._name:  # called from code, which knows its database
+            return
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            lacks = "up to date" if executor.loader.applied_migrations else "set up"
+            raise CommandError(
+                f"The database is not {lacks}: run python manage.py migrate.",
+                returncode=ExitCode.NOT_CONFIGURED,
+            )
+
+    def _stop(self, text: str, code: int) -> NoReturn:
+        for line in text.splitlines():
+            self.stderr.write(line)
         sys.exit(code)
 
     def write_json(self, path: Path | None, document: Mapping[str, Any]) -> None:
@@ -104,16 +134,37 @@ def port_number(text: str) -> int:
     return int(text)
 
 
+def output_file(text: str) -> Path:
+    """An argument's type: where a file shall be written.
+
+    Its folder has to be there, so that a misspelt one is told before the work and not after it.
+    Raises CommandError.
+    """
+    path = Path(text)
+    if path.is_dir():
+        trouble = "it is a folder"
+    elif not path.parent.is_dir():
+        trouble = f"there is no folder {path.parent}"
+    elif not os.access(path if _is_stream(path) else path.parent, os.W_OK):
+        trouble = "permission denied"
+    else:
+        return path
+    raise CommandError(f"Cannot write {path}: {trouble}.", returncode=ExitCode.USAGE)
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a neighbouring file, then put it in place of `path` at once.
 
-    Raises CommandError when the place cannot be written.
+    A pipe or a device is written to as it is. Raises CommandError when the place cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    target = path.resolve()  # a link stays one
+    partial = target.with_name(f".{target.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(partial)
-        partial.replace(path)
+        if _is_stream(path):
+            write(path)
+        else:
+            write(partial)
+            partial.replace(target)
     except OSError as error:
         with suppress(OSError):
             partial.unlink()
@@ -122,32 +173,6 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         ) from error
 
 
-class ProgressLine(AbstractContextManager["ProgressLine"]):
-    """A bar on a terminal; in a pipe a plain line whenever another tenth is done."""
-
-    def __init__(self, command: BaseCommand) -> None:
-        self._command = command
-        self._last_tenth = -1
-        self._bar: tqdm[Any] | None = None
-        if sys.stderr.isatty():
-            self._bar = tqdm(
-                total=100, unit="%", leave=False, bar_format="{l_bar}{bar}| {elapsed}<{remaining}"
-            )
-
-    def show(self, label: str, percent: int) -> None:
-        if self._bar is not None:
-            self._bar.set_description(label, refresh=False)
-            self._bar.n = percent
-            self._bar.refresh()
-        elif percent // 10 != self._last_tenth:
-            self._last_tenth = percent // 10
-            self._command.stderr.write(f"{percent:3d} %  {label}")
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
+def _is_stream(path: Path) -> bool:
+    """Whether it is a pipe or a device, like /dev/stdout, which no file may take the place of."""
+    return path.exists() and not (path.is_file() or path.is_dir())

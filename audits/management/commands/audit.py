@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -14,21 +15,20 @@ from audits.models import AuditRun, RunState, Trigger
 from audits.reports import console_summary, write_csv
 from audits.tasks import enqueue
 from audits.workbook import write_workbook
-from members.management.base import ExitCode, PlainCommand, ProgressLine, write_whole
+from members.management.base import ExitCode, PlainCommand, output_file, write_whole
+from members.management.progress import ProgressLine
 from members.platforms.types import Platform
+from members.policy import asks_for_nobody, includes_nothing
+from members.services import load_policy
 from members.spreadsheet import printable
 
 _EXIT = {
     RunState.COMPLETE: ExitCode.DONE,
     RunState.PARTIAL: ExitCode.PARTLY_DONE,
-    RunState.CANCELLED: ExitCode.PARTLY_DONE,
+    RunState.CANCELLED: ExitCode.UNEXPECTED,
     RunState.FAILED: ExitCode.UNEXPECTED,
 }
-_ENDED = {
-    RunState.PARTIAL: "is partial",
-    RunState.CANCELLED: "was cancelled",
-    RunState.FAILED: "failed",
-}
+_WHERE_TO_SAY = "say with loadpolicy, or under Policy in the admin,"
 
 
 class Command(PlainCommand):
@@ -37,8 +37,10 @@ class Command(PlainCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--platform", choices=[*map(str, Platform), "all"], default="all")
         parser.add_argument("--deep", action="store_true", help="Read every member list too.")
-        parser.add_argument("--xlsx", metavar="FILE", type=Path, help="Write the workbook to FILE.")
-        parser.add_argument("--csv", metavar="FILE", type=Path, help="Write the missing members to FILE.")
+        parser.add_argument("--xlsx", metavar="FILE", type=output_file, help="Write the workbook to FILE.")
+        parser.add_argument(
+            "--csv", metavar="FILE", type=output_file, help="Write the missing members to FILE."
+        )
         parser.add_argument("--background", action="store_true", help="Hand the audit to the workers.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -58,14 +60,15 @@ class Command(PlainCommand):
         run = self._execute(platforms, deep=options["deep"])
         for line in console_summary(run):
             self.stdout.write(line)
-        if run.state == RunState.FAILED:
-            options |= {"xlsx": None, "csv": None}  # nothing was learnt: what an earlier audit wrote stays
-        self._write_files(run, options)
-        code = _EXIT[RunState(run.state)]
-        if run.account_trouble:
-            code = ExitCode.NOT_CONFIGURED
-        if run.state != RunState.COMPLETE:
-            raise CommandError(self._verdict(run), returncode=code)
+        code, lines = _verdict(run)
+        try:
+            self._write_files(run, options)
+        except CommandError as error:
+            code, lines = error.returncode, [*lines, str(error)]
+        if code != ExitCode.DONE:
+            raise CommandError("\n".join(lines), returncode=code)
+        for line in lines:
+            self.stderr.write(line)
 
     def _execute(self, platforms: list[Platform], *, deep: bool) -> AuditRun:
         try:
@@ -85,16 +88,35 @@ class Command(PlainCommand):
             )
         return run
 
-    def _write_files(self, run: AuditRun, options: dict[str, Any]) -> None:
-        if options["xlsx"] is not None:
-            write_whole(options["xlsx"], lambda path: write_workbook(run, path))
-        if options["csv"] is not None:
-            write_whole(options["csv"], lambda path: write_csv(run, path))
-        self.write_json(options["json"], audit_document(run))
-        for path in (options["xlsx"], options["csv"], options["json"]):
-            if path is not None:
-                self.stdout.write(str(path))
+    def _write_files(self, run: AuditRun, options: Mapping[str, Any]) -> None:
+        if run.state in (RunState.COMPLETE, RunState.PARTIAL):  # else what an earlier audit wrote stays
+            for name, write in (("xlsx", write_workbook), ("csv", write_csv)):
+                if options[name] is not None:
+                    write_whole(options[name], partial(write, run))
+                    self.stdout.write(str(options[name]))
+        if options["json"] is not None:
+            self.write_json(options["json"], audit_document(run))
+            self.stdout.write(str(options["json"]))
 
-    def _verdict(self, run: AuditRun) -> str:
-        reason = printable(run.message.splitlines()[0]) if run.message else "see above"
-        return f"Audit {run.pk} {_ENDED[RunState(run.state)]}: {reason}"
+
+def _verdict(run: AuditRun) -> tuple[int, list[str]]:
+    """The exit code, and what a person has to know: a line for everything that went wrong."""
+    lines = [printable(line) for line in run.message.splitlines()]
+    if run.account_trouble:
+        return ExitCode.NOT_CONFIGURED, lines
+    if run.state != RunState.COMPLETE:
+        return _EXIT[RunState(run.state)], lines or ["The audit did not come to its end: see its page."]
+    policy, platforms = load_policy(), [Platform(name) for name in run.platforms]
+    empty = [platform for platform in platforms if includes_nothing(platform, policy)]
+    if empty:
+        lines.append(f"Nothing on {_all_of(empty)} is in scope: {_WHERE_TO_SAY} which groups count.")
+    elif not run.results.exists():
+        lines.append("No group matches the scope: compare it with the names of the groups.")
+    lawless = [platform for platform in platforms if asks_for_nobody(platform, policy)]
+    if lawless and run.results.exists():
+        lines.append(f"Nobody is asked for on {_all_of(lawless)}: {_WHERE_TO_SAY} who must be in the groups.")
+    return ExitCode.NOT_CONFIGURED if empty == platforms else ExitCode.DONE, lines
+
+
+def _all_of(platforms: Iterable[Platform]) -> str:
+    return " and ".join(platform.label for platform in platforms)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
 from members import policy_store
-from members.management.base import PlainCommand, write_whole
+from members.management.base import PlainCommand, output_file, write_whole
 from members.policy_file import dump
 
 
@@ -16,7 +15,7 @@ class Command(PlainCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "file", metavar="FILE", type=Path, nargs="?", help="Write it here, do not print it."
+            "file", metavar="FILE", type=output_file, nargs="?", help="Write it here, do not print it."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

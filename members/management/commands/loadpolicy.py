@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from members.management.base import ExitCode, PlainCommand
 from members.policy_file import PolicyFileError
-from members.policy_load import Changes, load
+from members.policy_load import Action, Changes, load
 
 
 class Command(PlainCommand):
@@ -33,14 +33,17 @@ class Command(PlainCommand):
             raise CommandError(f"Cannot read {path}: {error.strerror}.", returncode=ExitCode.USAGE) from error
         except PolicyFileError as error:
             raise CommandError(f"{path}: {error}. Nothing was changed.", returncode=ExitCode.USAGE) from error
-        for change in changes.entries:
-            self.stdout.write(str(change))
+        for change in changes.entries if options["verbosity"] else ():
+            self.stdout.write(change.as_intent() if dry_run else str(change))
         self.stdout.write(_summary(changes, dry_run=dry_run))
         self.write_json(options["json"], _document(changes, dry_run=dry_run))
 
 
 def _summary(changes: Changes, *, dry_run: bool) -> str:
-    counts = ", ".join(f"{count} {action}" for action, count in changes.counts().items() if count)
+    def done(outcome: str) -> str:
+        return f"would be {outcome}" if dry_run and outcome in list(Action) else outcome
+
+    counts = ", ".join(f"{count} {done(outcome)}" for outcome, count in changes.counts().items() if count)
     return f"{'Dry run, nothing was changed' if dry_run else 'Policy loaded'}: {counts or 'nothing to do'}."
 
 

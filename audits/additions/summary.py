@@ -1,0 +1,57 @@
+"""The operation in a few facts, the same in both files of its report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from audits.additions.lines import Section
+from audits.models import AuditRun, RunState
+from audits.remediation.verification import GroupState, verification_of
+from audits.rows import Verdict
+from members.operations.display import STATE_WORDS, kind_label
+from members.operations.models import Operation
+from members.operations.states import OperationState
+
+Fact = tuple[str, str | int | datetime | None]
+"""What, and how it is."""
+
+
+def facts(
+    operation: Operation, counts: Counter[tuple[str, Section]], states: list[GroupState]
+) -> Iterator[Fact]:
+    """Who asked for it, who allowed it, when, and what came of it."""
+    yield "Operation", f"{operation.pk}: {kind_label(operation.kind)}"
+    yield "Outcome", STATE_WORDS[OperationState(operation.state)]
+    for line in operation.message.splitlines():
+        yield "Trouble", line
+    totals: Counter[Section] = Counter()
+    for (_, section), count in counts.items():
+        totals[section] += count
+    for section in Section:
+        yield section, totals[section]
+    yield "Planned by", operation.planned_by
+    yield "Planned (UTC)", operation.planned_at
+    yield "Confirmed by", operation.confirmed_by
+    yield "Confirmed (UTC)", operation.confirmed_at
+    yield "Started (UTC)", operation.started_at
+    yield "Finished (UTC)", operation.finished_at
+    yield "Groups touched", len(states)
+    yield "Of them complete before", sum(state.verdict_before == Verdict.COMPLETE for state in states)
+    run = verification_of(operation.pk)
+    if run is not None and operation.after:
+        yield "Of them complete after", sum(state.verdict_after == Verdict.COMPLETE for state in states)
+    yield "Verification audit", _verification(run)
+
+
+def _verification(run: AuditRun | None) -> str:
+    if run is None:
+        return "None: nothing was tried"
+    match run.state:
+        case RunState.QUEUED | RunState.RUNNING:
+            return f"Audit {run.pk}, not finished yet: when it is, this report is written again"
+        case RunState.COMPLETE | RunState.PARTIAL:
+            return f"Audit {run.pk}, {run.get_state_display().lower()}"
+        case _:
+            return f"Audit {run.pk} {run.get_state_display().lower()}: nobody has looked yet what came of it"

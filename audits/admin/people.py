@@ -1,0 +1,146 @@
+"""Bringing people into groups: from the lists of employees, teams and groups to a plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from audits.admin.remedies import AddMissingAction, keys_of, may_plan, show_plan
+from audits.remediation.people import plan_people
+from audits.remediation.selections import MissingSelection, PeopleSelection
+from members.admin.groups import GroupAdmin
+from members.admin.people import EmployeeAdmin, TeamAdmin
+from members.models import Category, Employee, Group, Team
+from members.platforms.types import Platform
+
+_PLATFORMS = [(str(platform), platform.label) for platform in Platform]
+
+
+class WhereForm(forms.Form):
+    """Into which groups."""
+
+    platforms = forms.MultipleChoiceField(
+        choices=_PLATFORMS,
+        initial=[str(platform) for platform in Platform],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    category = forms.ModelChoiceField(
+        Category.objects.order_by("position"),
+        required=False,
+        to_field_name="key",
+        empty_label="Every category",
+        help_text="Groups out of scope are never touched.",
+    )
+
+    def selection(self, chosen: QuerySet[Any]) -> PeopleSelection:
+        """These people, or these teams, into the groups that the form says."""
+        category: Category | None = self.cleaned_data["category"]
+        keys = tuple(chosen.order_by("name", "pk").values_list("key", flat=True))
+        return PeopleSelection(
+            employees=keys if chosen.model is Employee else (),
+            teams=keys if chosen.model is Team else (),
+            platforms=tuple(Platform(name) for name in self.cleaned_data["platforms"]),
+            category=category.key if category is not None else "",
+        )
+
+
+class WhoForm(forms.Form):
+    """Which people."""
+
+    teams = forms.ModelMultipleChoiceField(
+        Team.objects.order_by("name"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    employees = forms.ModelMultipleChoiceField(
+        Employee.objects.order_by("name"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not cleaned.get("teams") and not cleaned.get("employees"):
+            raise ValidationError("Choose a team, or somebody.")
+        return cleaned
+
+    def selection(self, chosen: QuerySet[Group]) -> PeopleSelection:
+        """The people whom the form says into these groups."""
+        return PeopleSelection(
+            employees=tuple(employee.key for employee in self.cleaned_data["employees"]),
+            teams=tuple(team.key for team in self.cleaned_data["teams"]),
+            groups=keys_of(chosen),
+        )
+
+
+def ask(
+    model_admin: Any,
+    request: HttpRequest,
+    queryset: QuerySet[Any],
+    form_class: type[WhereForm] | type[WhoForm],
+    title: str,
+) -> HttpResponse:
+    """An action's own page: what remains to be said, and then the plan."""
+    form = form_class(request.POST if "plan" in request.POST else None)
+    if form.is_valid():
+        return show_plan(request, plan_people(form.selection(queryset)))
+    opts = queryset.model._meta
+    count = queryset.count()
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": title,
+        "form": form,
+        "opts": opts,
+        "count": count,
+        "noun": opts.verbose_name if count == 1 else opts.verbose_name_plural,
+        "action": request.POST["action"],
+        "across": request.POST.get("select_across", "0"),
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+    }
+    return TemplateResponse(request, "admin/audits/people.html", context)
+
+
+class AddEverywhereAction:
+    """Mixed into the lists of employees and teams."""
+
+    def has_plan_permission(self, request: HttpRequest) -> bool:
+        return may_plan(request)
+
+    @admin.action(description="Add to groups…", permissions=["plan"])
+    def add_to_groups(self, request: HttpRequest, queryset: QuerySet[Model]) -> HttpResponse:
+        return ask(self, request, queryset, WhereForm, "Add to groups")
+
+
+class RemedyEmployeeAdmin(AddEverywhereAction, EmployeeAdmin):
+    actions = (*EmployeeAdmin.actions, "add_to_groups")
+
+
+class RemedyTeamAdmin(AddEverywhereAction, TeamAdmin):
+    actions = ("add_to_groups",)
+
+
+class RemedyGroupAdmin(AddMissingAction, GroupAdmin):
+    actions = ("add_missing", "add_people", *GroupAdmin.actions)
+
+    def missing_in(self, queryset: QuerySet[Group]) -> MissingSelection:
+        return MissingSelection(groups=keys_of(queryset))
+
+    @admin.action(description="Add people…", permissions=["plan"])
+    def add_people(self, request: HttpRequest, queryset: QuerySet[Group]) -> HttpResponse:
+        return ask(self, request, queryset, WhoForm, "Add people")
+
+
+_IN_PLACE: dict[type[Model], type[admin.ModelAdmin[Any]]] = {
+    Employee: RemedyEmployeeAdmin,
+    Team: RemedyTeamAdmin,
+    Group: RemedyGroupAdmin,
+}
+"""Pages of the floor below, with the actions that only this floor can plan."""
+
+for model, page in _IN_PLACE.items():
+    admin.site.unregister(model)
+    admin.site.register(model, page)

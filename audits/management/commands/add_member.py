@@ -1,0 +1,83 @@
+"""Add people, or teams, to all the groups in scope, or to some of them: somebody has joined."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from audits.management.adding import (
+    AddingCommand,
+    chosen_category,
+    chosen_employees,
+    chosen_key,
+    chosen_platforms,
+)
+from audits.remediation.draft import ALREADY_THERE
+from audits.remediation.people import KIND, plan_people
+from audits.remediation.selections import PeopleSelection, group_names
+from members.management.base import ExitCode
+from members.models import Team
+from members.operations.plan import Plan
+from members.spreadsheet import one_line
+
+
+class Command(AddingCommand):
+    help = "Add people to the groups in scope, wherever they are not yet. Only plans, unless --yes is given."
+    kind = KIND
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "user",
+            metavar="USER",
+            nargs="*",
+            help="The key, the username on either platform, or the e-mail of an employee.",
+        )
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--team", metavar="KEY", action="append", default=[], help="Everybody in this team."
+        )
+        parser.add_argument(
+            "--groups", metavar="FILE", type=Path, help="Only in the groups of FILE: id or name, one a line."
+        )
+
+    def plan(self, options: dict[str, Any]) -> Plan:
+        if not options["user"] and not options["team"]:
+            raise CommandError("Say whom to add: USER, or --team KEY.", returncode=ExitCode.USAGE)
+        teams = list(Team.objects.values_list("key", flat=True))
+        selection = PeopleSelection(
+            employees=chosen_employees(options["user"]),
+            teams=tuple(chosen_key(key, teams, "team") for key in options["team"]),
+            platforms=chosen_platforms(options["platform"]),
+            names=_names_in(options["groups"]),
+            category=chosen_category(options["category"]),
+        )
+        plan = plan_people(selection)
+        _check_somebody_can_be_added(plan)
+        return plan
+
+
+def _names_in(path: Path | None) -> tuple[str, ...]:
+    """The groups that a file names. Raises CommandError."""
+    if path is None:
+        return ()
+    try:
+        names = group_names(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise CommandError(f"Cannot read {path}: {error.strerror}.", returncode=ExitCode.USAGE) from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"Cannot read {path}: it is not UTF-8 text.", returncode=ExitCode.USAGE) from error
+    if not names:
+        raise CommandError(f"{path} names no group.", returncode=ExitCode.USAGE)
+    return names
+
+
+def _check_somebody_can_be_added(plan: Plan) -> None:
+    """Nothing to do is fine where everybody is everywhere. Where nobody can be added, it is not."""
+    unable = [line for line in plan.skipped if line.target.subject and not line.target.group_id]
+    if plan.steps or not unable or any(line.reason == ALREADY_THERE for line in plan.skipped):
+        return
+    reasons = dict.fromkeys(one_line(line.reason) for line in unable)
+    raise CommandError("\n".join(reasons), returncode=ExitCode.NOT_CONFIGURED)

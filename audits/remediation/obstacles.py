@@ -1,0 +1,100 @@
+"""Why somebody is not to be added to a group, by our own rules: one sentence, or nothing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from audits.remediation.facts import Place, Standing
+from members.operations.plan import Target
+from members.platforms.types import Platform
+from members.policy import EmployeeStatus, Exclusion, FindingKind, Handle, Person
+
+MISSING_KINDS = frozenset({FindingKind.MISSING_REQUIRED, FindingKind.MISSING_OPTIONAL})
+
+
+_OF_STANDING = {
+    Standing.AUDITED: "",
+    Standing.ARCHIVED: "The group is archived: somebody has to bring it back first.",
+    Standing.OUT_OF_SIGHT: "Our account does not see the group: it has to be let in first.",
+    Standing.OUT_OF_SCOPE: "The group is out of scope.",
+    Standing.UNLISTED: "The latest audit did not list the group: run a new one.",
+}
+
+
+def of_standing(standing: Standing) -> str:
+    """Why nobody can be added to a group that stands so."""
+    return _OF_STANDING[standing]
+
+
+def of_place(place: Place) -> str:
+    """Why nobody can be added there."""
+    if reason := of_standing(place.standing):
+        return reason
+    return "" if place.may_invite else "Our account may not add people there: it needs an admin's right to."
+
+
+def of_person(person: Person | None, platform: Platform) -> str:
+    """Why this person can be added nowhere on `platform`."""
+    if person is None:
+        return "Is not an employee any more."
+    if person.status is EmployeeStatus.OFFBOARDED:
+        return f"{person.name} is offboarded."
+    if person.status is EmployeeStatus.UNDER_REVIEW:
+        return f"{person.name} is under review."
+    if not user_id_of(person, platform):
+        return (
+            f"No {platform.label} account of {person.name} is known: enter the right username, or the id, "
+            f"and run an audit."
+        )
+    return ""
+
+
+def of_exclusion(exclusion: Exclusion | None) -> str:
+    """Why an accepted exception keeps somebody out, with its own reason and its end."""
+    if exclusion is None:
+        return ""
+    end = f"until {exclusion.expires:%Y-%m-%d}" if exclusion.expires else "without an end"
+    return f"Excluded {end}: {exclusion.reason}"
+
+
+def exclusion_of(
+    key: str, exclusions: Iterable[Exclusion], kinds: Collection[FindingKind]
+) -> Exclusion | None:
+    """The first of a group's exclusions that says this employee need not, or shall not, be added."""
+    for exclusion in exclusions:
+        everything = exclusion.kind is None and exclusion.employee == key
+        if everything or (exclusion.kind in kinds and exclusion.employee in (None, key)):
+            return exclusion
+    return None
+
+
+def user_id_of(person: Person, platform: Platform) -> str:
+    """The person's id on `platform`; "" when none is known."""
+    return person.handles.get(platform, Handle()).id or ""
+
+
+def target_in(place: Place, person: Person) -> Target:
+    """The pair of the two."""
+    return Target(
+        platform=place.platform,
+        group_id=place.id,
+        group_name=place.name,
+        subject=person.key,
+        subject_name=person.name,
+        user_id=user_id_of(person, place.platform),
+    )
+
+
+def whole_place(place: Place) -> Target:
+    """The group, whoever the person."""
+    return Target(place.platform, place.id, place.name)
+
+
+def whole_platform(platform: Platform) -> Target:
+    """Every group of the platform."""
+    return Target(platform, "", "")
+
+
+def whole_person(platform: Platform, key: str, person: Person | None) -> Target:
+    """The person, whichever the group of `platform`."""
+    return Target(platform, "", "", subject=key, subject_name=person.name if person else key)
