@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from django.conf import settings
 
 from audits.observe import Connection
+from audits.turn import Turn
 from members.platforms.base import CallMeter, PlatformReader
 from members.platforms.slack import SlackConfig, SlackReader
 from members.platforms.telegram import TelegramReader
@@ -29,23 +30,34 @@ class SlackConnection:
 class TelegramConnection:
     platform = Platform.TELEGRAM
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
         self._known_hashes = gateway.known_hashes()
         self._reader: TelegramReader | None = None
 
-    def open(self, meter: CallMeter) -> AbstractAsyncContextManager[PlatformReader]:
-        self._reader = TelegramReader(gateway.telegram_config(), meter=meter, known_hashes=self._known_hashes)
-        return self._reader
+    @asynccontextmanager
+    async def open(self, meter: CallMeter) -> AsyncGenerator[PlatformReader, None]:
+        config = gateway.telegram_config()
+        async with self._turn.taken():
+            self._reader = TelegramReader(config, meter=meter, known_hashes=self._known_hashes)
+            async with self._reader:
+                yield self._reader
 
     def keep_books(self) -> None:
         if self._reader is not None:
             gateway.remember_hashes(self._reader.account_id, self._reader.learned_hashes())
 
 
-def connections_to(platforms: Iterable[Platform]) -> tuple[Connection, ...]:
-    """One connection per platform. Whether they work shows only when they are opened."""
-    kinds: dict[Platform, type[SlackConnection] | type[TelegramConnection]] = {
-        Platform.SLACK: SlackConnection,
-        Platform.TELEGRAM: TelegramConnection,
-    }
-    return tuple(kinds[platform]() for platform in platforms)
+def connections_to(platforms: Iterable[Platform], turns: Mapping[Platform, Turn]) -> tuple[Connection, ...]:
+    """One connection per platform. Whether they work shows only when they are opened.
+
+    `turns` has Telegram's, where Telegram is among the platforms.
+    """
+    connections: list[Connection] = []
+    for platform in platforms:
+        match platform:
+            case Platform.SLACK:
+                connections.append(SlackConnection())
+            case Platform.TELEGRAM:
+                connections.append(TelegramConnection(turns[platform]))
+    return tuple(connections)

@@ -1,8 +1,10 @@
-"""How states and verdicts look to a person: the same words and tones on every page."""
+"""How states and verdicts look to a person: the same words, tones and order on every page."""
 
 from __future__ import annotations
 
-from django.db.models import Case, When
+from collections.abc import Sequence
+
+from django.db.models import Case, Value, When
 from django.utils.safestring import SafeString
 
 from audits.lifecycle import Change, State
@@ -34,6 +36,32 @@ CHANGE_TONES: dict[str, Tone] = {
     Change.EXCLUDED: "muted",
 }
 
+VERDICTS_BY_URGENCY = (
+    Verdict.INCOMPLETE,
+    Verdict.NOT_VISIBLE,
+    Verdict.ERROR,
+    Verdict.COMPLETE,
+    Verdict.EXEMPT,
+)
+KINDS_BY_URGENCY = (
+    FindingKind.MISSING_REQUIRED,
+    FindingKind.DEPARTED_MEMBER_PRESENT,
+    FindingKind.UNRESOLVED_IDENTITY,
+    FindingKind.IDENTITY_CHANGED,
+    FindingKind.NOT_VISIBLE,
+    FindingKind.PUBLIC_CHANNEL,
+    FindingKind.HIDDEN_HISTORY,
+    FindingKind.NO_ADMIN_RIGHT,
+    FindingKind.DEPRECATED_NAME,
+    FindingKind.MISSING_OPTIONAL,
+)
+
+
+def in_order_of(values: Sequence[str], field: str) -> Case:
+    """Orders rows by where the value of `field` (a path) stands among `values`; any other comes last."""
+    ranks = (When(**{field: str(value)}, then=Value(rank)) for rank, value in enumerate(values))
+    return Case(*ranks, default=Value(len(values)))
+
 
 def run_badge(run: AuditRun) -> SafeString:
     return badge(run.get_state_display(), RUN_TONES[run.state], hint=run.message)
@@ -58,11 +86,6 @@ def run_time(run: AuditRun) -> str:
 def started_by(run: AuditRun) -> str:
     """The person who asked for the run, else what did."""
     return str(run.requested_by or run.get_trigger_display())
-
-
-def optional_last(kind: str = "kind") -> Case:
-    """Orders findings so that who merely may be there does not bury who must; `kind` is the path to it."""
-    return Case(When(**{kind: FindingKind.MISSING_OPTIONAL}, then=1), default=0)
 
 
 def words(value: str) -> str:

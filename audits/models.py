@@ -40,6 +40,9 @@ class AuditRun(models.Model):
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
     platforms = models.JSONField(help_text="The platforms to look at.")
     deep = models.BooleanField(default=False, help_text="Read every member list too.")
+    operation_id = models.PositiveBigIntegerField(
+        null=True, blank=True, db_index=True, help_text="The operation after which it looks."
+    )
     trigger = models.CharField(max_length=10, choices=Trigger.choices)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -56,6 +59,9 @@ class AuditRun(models.Model):
     message = models.TextField(blank=True, help_text="What went wrong, one line a platform.")
     account_trouble = models.BooleanField(
         default=False, help_text="No platform came through, and an account is not configured or cannot go on."
+    )
+    accounts = models.JSONField(
+        default=dict, blank=True, help_text="The user ids of the accounts that looked, by platform."
     )
     api_calls = models.JSONField(default=dict, blank=True)
     waited_seconds = models.FloatField(default=0.0)

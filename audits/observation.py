@@ -85,6 +85,8 @@ class PlatformObservation:
     vanished: Mapping[str, PlatformGroup] = field(default_factory=dict)
     """Groups that were listed and then could not be read any more."""
     people: Mapping[str, PersonSeen] = field(default_factory=dict)
+    met: Mapping[str, PlatformUser] = field(default_factory=dict)
+    """Employee key → account, of people whom nothing asks for, and whose account was not known yet."""
     asked: Mapping[tuple[str, str], bool | None] = field(default_factory=dict)
     """(group id, employee key) → membership as the group itself told it (None: it would not say),
     for the pairs of which the person's own list is no proof."""

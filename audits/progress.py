@@ -52,6 +52,11 @@ class Progress:
         with self._lock:
             self._waiting[platform] = f"asked to wait {seconds:.0f} s ({method})"
 
+    def held_up(self, platform: Platform, why: str) -> None:
+        """Nothing can begin there yet, and not because of the platform."""
+        with self._lock:
+            self._waiting[platform] = why
+
     def view(self) -> ProgressView:
         with self._lock:
             stages, waiting = dict(self._stages), dict(self._waiting)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -20,22 +20,22 @@ from members.services import IdentitySeen, follow_migrations, record_identities
 GroupKey = tuple[Platform, str]
 
 _BATCH = 500
-_REFRESHED = [
+_OBSERVED = (
     "name",
     "kind",
-    "category",
+    "category_id",
     "privacy",
     "history_visibility",
     "history_read_at",
     "members_hidden",
     "admin_status",
+    "may_invite",
     "total_members",
     "archived",
     "shared_externally",
     "in_scope",
     "visible",
-    "last_seen_at",
-]
+)
 
 
 def known_groups() -> tuple[KnownGroup, ...]:
@@ -81,6 +81,7 @@ def record(*, run: AuditRun, evaluation: Evaluation, state: RunState, message: s
         finished_at=at,
         progress_percent=100,
         progress_label="",
+        accounts={str(part.platform): part.account.id for part in seen if part.account is not None},
         api_calls={str(part.platform): part.cost.calls for part in seen},
         waited_seconds=sum(part.cost.waited_seconds for part in seen),
         summary=asdict(summarise(evaluation.rows)),
@@ -95,18 +96,21 @@ def record(*, run: AuditRun, evaluation: Evaluation, state: RunState, message: s
     )
 
 
-def _identities(platforms: Iterable[PlatformObservation]) -> list[IdentitySeen]:
-    return [
-        IdentitySeen(key, person.user, person.changed_from)
-        for seen in platforms
-        for key, person in seen.people.items()
-        if person.user is not None
-    ]
+def _identities(platforms: Iterable[PlatformObservation]) -> Iterator[IdentitySeen]:
+    for seen in platforms:
+        for key, person in seen.people.items():
+            if person.user is not None:
+                yield IdentitySeen(key, person.user, person.changed_from)
+        for key, user in seen.met.items():
+            yield IdentitySeen(key, user)
 
 
 def _record_groups(evaluation: Evaluation, at: datetime) -> dict[GroupKey, Group]:
     """Insert or refresh every group in scope, and what became of those that earlier runs knew."""
-    stored = {(Platform(group.platform), group.external_id): group for group in Group.objects.all()}
+    # Locked, so that nobody pins a group between its reading and its writing; in the order of the keys, so
+    # that it and somebody who pins several never wait for each other.
+    locked = Group.objects.select_for_update(no_key=True).order_by("pk")
+    stored = {(Platform(group.platform), group.external_id): group for group in locked}
     rows = {(row.platform, row.id): row for row in evaluation.rows}
     archived = {(group.platform, group.id) for group in evaluation.archived}
     categories = {category.key: category for category in Category.objects.all()}
@@ -121,17 +125,33 @@ def _record_groups(evaluation: Evaluation, at: datetime) -> dict[GroupKey, Group
                     group.category = categories.get(rows[key].category.key)
                 group.in_scope = key in rows
                 fresh.append(group)
-    Group.objects.bulk_create(
-        fresh,
-        update_conflicts=True,
-        unique_fields=["platform", "external_id"],
-        update_fields=_REFRESHED,
-        batch_size=_BATCH,
-    )
+    _store_groups(fresh, stored, at)
     _hide_unseen(evaluation, stored)
     for seen in evaluation.observation.platforms:
         follow_migrations(platform=seen.platform, moved=seen.superseded)
     return stored | {(Platform(group.platform), group.external_id): group for group in fresh}
+
+
+def _store_groups(fresh: Iterable[Group], stored: Mapping[GroupKey, Group], at: datetime) -> None:
+    """Write the new and changed groups, and for all others just when they were seen."""
+    changed: list[Group] = []
+    seen_again: list[int] = []
+    for group in fresh:
+        before = stored.get((Platform(group.platform), group.external_id))
+        if before is None or any(getattr(before, name) != getattr(group, name) for name in _OBSERVED):
+            changed.append(group)
+        else:
+            group.pk = before.pk
+            if group.visible:
+                seen_again.append(group.pk)
+    Group.objects.bulk_create(
+        changed,
+        update_conflicts=True,
+        unique_fields=["platform", "external_id"],
+        update_fields=[*_OBSERVED, "last_seen_at"],
+        batch_size=_BATCH,
+    )
+    _update(seen_again, last_seen_at=at)
 
 
 def _sighted(
@@ -153,6 +173,7 @@ def _sighted(
         privacy=sighting.privacy,
         history_visibility=sighting.history,
         admin_status=sighting.admin_status,
+        may_invite=sighting.may_invite,
         total_members=row.total_members if row is not None else sighting.total_members,
         archived=sighting.archived,
         shared_externally=sighting.shared_externally,
@@ -186,7 +207,7 @@ def _hide_unseen(evaluation: Evaluation, stored: Mapping[GroupKey, Group]) -> No
             _update(hidden, visible=False)
 
 
-def _update(keys: list[int], **values: bool) -> None:
+def _update(keys: Sequence[int], **values: bool | datetime) -> None:
     for start in range(0, len(keys), _BATCH):
         Group.objects.filter(pk__in=keys[start : start + _BATCH]).update(**values)
 

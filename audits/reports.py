@@ -70,14 +70,15 @@ def _keep(run: AuditRun, format: str, path: Path) -> None:
 
 
 def console_summary(run: AuditRun) -> Iterator[str]:
-    """The outcome of a run in a few lines; no name or message in them steers the terminal."""
+    """The outcome of a run in a few lines; no name in them steers the terminal.
+
+    What went wrong (`AuditRun.message`) is not among them: that belongs on standard error.
+    """
     return map(printable, _summary(run))
 
 
 def _summary(run: AuditRun) -> Iterator[str]:
     yield f"Audit {run.pk}: {run.get_state_display().lower()}"
-    for line in run.message.splitlines():
-        yield f"  ! {line}"
     summary = totals(run)
     if not summary["groups"]:
         yield "No group was audited."

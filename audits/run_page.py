@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Count
 from django.utils import timezone
 
-from audits.display import VERDICT_TONES, optional_last, words
-from audits.latest import speaking_runs
+from audits.comparison import Comparison, comparisons
+from audits.display import KINDS_BY_URGENCY, VERDICT_TONES, in_order_of, words
 from audits.lifecycle import Change
-from audits.models import AuditRun, FindingChange, GroupResult, RunReport, RunState
+from audits.models import AuditRun, FindingChange, RunReport, RunState
 from audits.reports import NOT_WRITTEN
 from audits.rows import Verdict
 from members.charts import Part
@@ -24,7 +25,7 @@ SHOWN = 10
 WRITING_TIME = timedelta(seconds=60)
 """How long after its end a run's missing files are taken for files that are still being written."""
 
-_JUDGED = {str(Verdict.COMPLETE), str(Verdict.INCOMPLETE)}
+_JUDGED = (Verdict.COMPLETE, Verdict.INCOMPLETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +38,13 @@ class ChangeGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """Groups that changed in one way: how many, and the first of them with what changed."""
+class Unseen:
+    """What could not be seen for one reason: the first subjects, and how many more."""
 
-    title: str
-    count: int
-    lines: tuple[tuple[GroupResult, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One platform's groups against the run that had looked at it before."""
-
-    platform: Platform
-    previous: int
-    """The id of that run."""
-    sections: tuple[Section, ...]
+    platform: str
+    reason: str
+    subjects: str
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +65,7 @@ class RunPage:
     """Groups that need the full team and could be looked at."""
     changes: tuple[ChangeGroup, ...]
     comparisons: tuple[Comparison, ...]
+    unseen: tuple[Unseen, ...]
     reports: tuple[RunReport, ...]
     """Those whose files are there."""
     reports_coming: bool
@@ -94,7 +87,8 @@ def load_run_page(run: AuditRun) -> RunPage:
         complete=sum(n for (_, verdict), n in counts.items() if verdict == Verdict.COMPLETE),
         judged=sum(n for (_, verdict), n in counts.items() if verdict in _JUDGED),
         changes=tuple(_changes(run)),
-        comparisons=tuple(_comparisons(run)) if counts else (),
+        comparisons=tuple(comparisons(run)) if counts else (),
+        unseen=tuple(_unseen(run)),
         reports=reports,
         reports_coming=coming,
         reports_lost=missing and not coming,
@@ -131,45 +125,34 @@ def _changes(run: AuditRun) -> Iterator[ChangeGroup]:
     for change in Change:
         if counts.get(change):
             lines = run.changes.filter(change=change).select_related("finding__group", "finding__employee")
-            first = lines.order_by(optional_last("finding__kind"), "pk")[:SHOWN]
+            first = lines.order_by(in_order_of(KINDS_BY_URGENCY, "finding__kind"), "pk")[:SHOWN]
             yield ChangeGroup(change, counts[change], tuple(first))
 
 
-def _comparisons(run: AuditRun) -> Iterator[Comparison]:
-    """Platform by platform, because an earlier run may have left one out or not have reached it."""
-    for platform, previous in speaking_runs(before=run).items():
-        now = _results(run.pk, platform)
-        if now:
-            yield _compared(platform, previous, now, _results(previous, platform))
+def _unseen(run: AuditRun) -> Iterator[Unseen]:
+    """The blind spots by reason; a platform's own trouble stands above them all already."""
+    subjects: dict[tuple[str, str], list[str]] = defaultdict(list)
+    labels = {str(platform): platform.label for platform in Platform}
+    for spot in run.blind_spots:
+        if spot["subject"] != labels.get(spot["platform"]):
+            subjects[spot["platform"], spot["reason"]].append(spot["subject"])
+    for (platform, reason), names in subjects.items():
+        yield Unseen(
+            labels.get(platform, platform), reason, ", ".join(names[:SHOWN]), max(0, len(names) - SHOWN)
+        )
 
 
-def _results(run_id: int, platform: Platform) -> dict[int, GroupResult]:
-    """Group's pk → its result, by name."""
-    results = GroupResult.objects.filter(run_id=run_id, group__platform=platform).order_by("name", "pk")
-    shown = results.only("group_id", "name", "verdict", "completeness", "missing_count")
-    return {result.group_id: result for result in shown}
+def seconds_to_go(run: AuditRun, now: datetime) -> float | None:
+    """How long a running audit still takes; None while nobody can tell.
 
-
-def _compared(
-    platform: Platform, previous: int, now: Mapping[int, GroupResult], before: Mapping[int, GroupResult]
-) -> Comparison:
-    both = [
-        (before[group_id], result)
-        for group_id, result in now.items()
-        if group_id in before and {before[group_id].verdict, result.verdict} <= _JUDGED
-    ]
-    found: dict[str, list[tuple[GroupResult, str]]] = {
-        "More people are missing": [_moved(*p) for p in both if p[0].missing_count < p[1].missing_count],
-        "Fewer people are missing": [_moved(*p) for p in both if p[0].missing_count > p[1].missing_count],
-        "New groups": [(result, result.completeness) for pk, result in now.items() if pk not in before],
-        "No longer audited": [(result, "") for pk, result in before.items() if pk not in now],
-    }
-    return Comparison(
-        platform,
-        previous,
-        tuple(Section(title, len(lines), tuple(lines[:SHOWN])) for title, lines in found.items() if lines),
-    )
-
-
-def _moved(before: GroupResult, now: GroupResult) -> tuple[GroupResult, str]:
-    return now, f"{before.completeness} → {now.completeness}"
+    Judged by the last whole run over the same platforms, just as deep: stages take unequal time, and the
+    pace of one says nothing about the next. The expected end never moves; once it has passed, none is told.
+    """
+    if run.state != RunState.RUNNING or run.started_at is None or run.cancel_requested:
+        return None
+    like = AuditRun.objects.filter(state=RunState.COMPLETE, platforms=run.platforms, deep=run.deep)
+    last = like.filter(started_at__isnull=False).order_by("-finished_at", "-pk").first()
+    if last is None or last.started_at is None or last.finished_at is None:
+        return None
+    left = (run.started_at + (last.finished_at - last.started_at) - now).total_seconds()
+    return left if left > 0 else None

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -25,14 +22,19 @@ from audits.observation import Observation
 from audits.observe import Connection, observe
 from audits.progress import Progress, ProgressView
 from audits.record import RunLost, known_groups, record
-from audits.reports import store_reports
+from audits.remediation.follow_up import follow_up
+from audits.reports import NOT_WRITTEN, store_reports
+from audits.turn import Turn, TurnLost
 from audits.watch import Assignment
+from members.operations.owner import is_dead, new_owner
 from members.platforms.types import Platform
 from members.services import load_policy
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
+ONE_CLIENT = (Platform.TELEGRAM,)
+"""The platforms that end both of two clients on one session."""
 ORPHANED_AFTER = timedelta(seconds=60)
 """A running audit whose heart has not beaten for this long has lost its process."""
 MAX_ATTEMPTS = 3
@@ -57,10 +59,20 @@ def request_audit(
     trigger: Trigger,
     deep: bool = False,
     requested_by: User | None = None,
+    operation_id: int | None = None,
 ) -> AuditRun:
-    """Put an audit in the queue; it costs nothing until something executes it."""
+    """Put an audit in the queue; it costs nothing until something executes it.
+
+    `operation_id` is the operation of which it shall tell what came of it.
+    """
     ordered = [platform for platform in Platform if platform in platforms]
-    return AuditRun.objects.create(platforms=ordered, deep=deep, trigger=trigger, requested_by=requested_by)
+    return AuditRun.objects.create(
+        platforms=ordered,
+        deep=deep,
+        trigger=trigger,
+        requested_by=requested_by,
+        operation_id=operation_id,
+    )
 
 
 @transaction.atomic
@@ -120,7 +132,7 @@ def _execute(run: AuditRun, show: Callable[[ProgressView], None], stopping: Call
     logger.info("audit.started", platforms=run.platforms, deep=run.deep, trigger=run.trigger)
     try:
         _run(run, show, stopping)
-    except _HandedBack:
+    except (_HandedBack, TurnLost):
         _held(run).update(state=RunState.QUEUED, owner="", attempts=F("attempts") - 1)
         logger.info("audit.handed_back")
     except _Cancelled:
@@ -172,7 +184,7 @@ def _claim(run_id: int) -> AuditRun:
         with transaction.atomic():
             taken = AuditRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
                 state=RunState.RUNNING,
-                owner=f"{_machine()}:{os.getpid()}:{uuid.uuid4().hex[:12]}",
+                owner=new_owner(),
                 started_at=now,
                 heartbeat_at=now,
                 attempts=F("attempts") + 1,
@@ -187,7 +199,6 @@ def _claim(run_id: int) -> AuditRun:
 
 def _run(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable[[], bool]) -> None:
     platforms = [Platform(name) for name in run.platforms]
-    connections = connections_to(platforms)
     assignment = Assignment(
         policy=load_policy(),
         known=known_groups(),
@@ -197,13 +208,20 @@ def _run(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable
     )
     progress = Progress(tuple(platforms))
 
-    def beat() -> None:
-        show(progress.view())
-        _beat(run, progress.view())
-        if stopping():
-            raise _HandedBack
+    with _turns(platforms, owner=run.owner) as turns:
+        connections = connections_to(platforms, turns)
 
-    observation = _observe_watched(connections, assignment, progress, beat)
+        def beat() -> None:
+            for platform, turn in turns.items():
+                turn.keep()
+                if turn.waiting:
+                    progress.held_up(platform, "waiting for an operation that uses the account")
+            show(progress.view())
+            _beat(run, progress.view())
+            if stopping():
+                raise _HandedBack
+
+        observation = _observe_watched(connections, assignment, progress, beat)
     for connection in connections:
         connection.keep_books()
     _beat(run, progress.view())  # whoever cancelled during the last second wants nothing recorded either
@@ -215,8 +233,34 @@ def _run(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable
         store_reports(run_id=run.pk)
     except OSError as error:  # the outcome is safe already; the files can be written again
         log.error("audit.reports_failed", run=run.pk, error=str(error))
-        line = f"The report files could not be written: {error.strerror}."
+        line = f"{NOT_WRITTEN}: {error.strerror}."
         AuditRun.objects.filter(pk=run.pk).update(message=f"{message}\n{line}".strip())
+    _follow_up(run)
+
+
+def _follow_up(run: AuditRun) -> None:
+    """Let others do what a recorded audit brings about. Their trouble is their own: the outcome is safe."""
+    run.refresh_from_db()
+    try:
+        follow_up(run)
+    except Exception:
+        log.exception("audit.follow_up_failed", run=run.pk)
+
+
+@contextmanager
+def _turns(platforms: Collection[Platform], *, owner: str) -> Iterator[dict[Platform, Turn]]:
+    """Our turns on the accounts that only one may use at a time, given back at the end."""
+    patience = settings.AUDIT_PATIENCE_SECONDS
+    turns = {
+        platform: Turn(platform, owner=owner, patience=patience)
+        for platform in platforms
+        if platform in ONE_CLIENT
+    }
+    try:
+        yield turns
+    finally:
+        for turn in turns.values():
+            turn.release()
 
 
 def _observe_watched(
@@ -283,15 +327,16 @@ def _outcome(observation: Observation) -> RunState:
 
 
 def _message(observation: Observation) -> str:
-    """What kept the run from being whole, one line each."""
+    """What kept the run from being whole, one line each, and each once."""
     lines = []
     for seen in observation.platforms:
         label = seen.platform.label
+        reasons = {person.unread for person in seen.people.values() if person.unread}
         if seen.trouble is not None:
             message = seen.trouble.message
             lines.append(message if label in message else f"{label}: {message}")
-        reasons = sorted({person.unread for person in seen.people.values() if person.unread})
-        lines += [f"{label}: memberships not read: {reason}" for reason in reasons]
+            reasons.discard(message)  # the trouble is also why memberships were not read
+        lines += [f"{label}: memberships not read: {reason}" for reason in sorted(reasons)]
     return "\n".join(dict.fromkeys(lines))
 
 
@@ -304,25 +349,7 @@ def _held(run: AuditRun) -> QuerySet[AuditRun]:
     return AuditRun.objects.filter(pk=run.pk, owner=run.owner, state=RunState.RUNNING)
 
 
-def _machine() -> str:
-    """Where a process id means the same process: this host, and on Linux this namespace of process ids."""
-    try:
-        namespace = os.readlink("/proc/self/ns/pid")  # "pid:[4026531836]": containers have their own
-    except OSError:
-        namespace = ""
-    return f"{socket.gethostname()[:24]}/{''.join(filter(str.isdigit, namespace))}"
-
-
 def _orphaned(run: AuditRun, now: datetime) -> bool:
     if run.heartbeat_at is None or run.heartbeat_at < now - ORPHANED_AFTER:
         return True
-    host, pid, _ = run.owner.split(":", 2)
-    if host != _machine():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    return is_dead(run.owner)

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 import structlog
 from celery import shared_task
-from celery.worker import state as worker_state
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from audits import services
 from audits.models import AuditRun, RunState, Trigger
+from audits.remediation import automatic, notices
+from members import worker
+from members.operations.states import OperationState
+from members.operations.tasks import enqueue as enqueue_operation
 from members.platforms.types import Platform
 
 WOKEN_AT_ONCE = 5
@@ -42,7 +45,7 @@ def enqueue(run_id: int) -> None:
 def run_audit(run_id: int) -> None:
     """Run a waiting audit; when another one is running it stays in the queue until that has ended."""
     try:
-        run = services.execute_audit(run_id, stopping=lambda: worker_state.should_stop is not None)
+        run = services.execute_audit(run_id, stopping=worker.is_stopping)
     except services.AuditBusy:
         return
     if run.finished:
@@ -55,12 +58,9 @@ def schedule_audit(platforms: Sequence[str], deep: bool = False) -> None:
 
     Arguments that somebody mistyped in the schedule leave a failed run, where people look.
     """
-    wanted = [platform for platform in Platform if platform in platforms]
-    if not wanted or len(wanted) != len(platforms):
-        services.note_failure(
-            trigger=Trigger.SCHEDULE,
-            message=f'The schedule names no such platforms: {platforms}. Write [["slack", "telegram"]].',
-        )
+    wanted = _platforms(platforms)
+    if not wanted:
+        services.note_failure(trigger=Trigger.SCHEDULE, message=_mistyped(platforms))
         return
     if AuditRun.objects.filter(
         state__in=RunState.unfinished(), platforms=[str(platform) for platform in wanted], deep=deep
@@ -71,7 +71,29 @@ def schedule_audit(platforms: Sequence[str], deep: bool = False) -> None:
 
 
 @shared_task
+def add_missing_on_schedule(platforms: Sequence[str]) -> None:
+    """Add whom audits missed and a rule adds by itself; what is above the cap waits for somebody."""
+    wanted = _platforms(platforms)
+    if not wanted:
+        notices.notify(_mistyped(platforms), actor=automatic.SCHEDULE.name)
+        return
+    operation = automatic.add_missing(wanted)
+    if operation is not None and operation.state == OperationState.CONFIRMED:
+        enqueue_operation(operation.pk)
+
+
+@shared_task
 def wake_audits() -> None:
     """Take up what a dead process left behind or a broker forgot; scheduled every half minute."""
     for run_id in services.recover_audits(now=timezone.now())[:WOKEN_AT_ONCE]:
         enqueue(run_id)
+
+
+def _platforms(names: Sequence[str]) -> list[Platform]:
+    """The platforms that a schedule names; none of them when it names anything else."""
+    wanted = [platform for platform in Platform if platform in names]
+    return wanted if len(wanted) == len(names) else []
+
+
+def _mistyped(platforms: Sequence[str]) -> str:
+    return f'The schedule names no such platforms: {platforms}. Write [["slack", "telegram"]].'

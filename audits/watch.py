@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from audits.doubt import hides_members, is_doubtful, may_hide_members
 from audits.observation import BlindSpot, KnownGroup, PersonSeen, PlatformObservation, Trouble
+from audits.people import CUT_SHORT, Roster, first_sight, is_counted, wanted
 from audits.progress import Progress, Stage
 from audits.scope import anchors, scope_candidates, scoped_groups
 from members.identity import Resolved, resolve_all
@@ -21,16 +23,14 @@ from members.platforms.base import CallMeter, PlatformReader
 from members.platforms.errors import AccountTrouble, Gone, PlatformError, Refused, TryLater, Unreachable
 from members.platforms.types import (
     Account,
-    AdminStatus,
     GroupDetails,
-    GroupKind,
     History,
     Platform,
     PlatformGroup,
     PlatformUser,
     Wanted,
 )
-from members.policy import EmployeeStatus, Handle, Person, Policy, concerns
+from members.policy import Policy
 
 HISTORY_MAX_AGE = timedelta(days=7, hours=-1)
 """How long a group's history setting is trusted: a week, less the hour by which a weekly audit may vary."""
@@ -39,16 +39,11 @@ SECOND_LOOKS = 50
 """How many groups that seem out of scope are looked into per run, the longest unread first: what hides
 its members may hide the person who brings it into scope. An account may be in thousands of such groups."""
 
-FEWEST_TO_HIDE = 100
-"""From how many members on Telegram lets a supergroup hide them (`hidden_members_group_size_min` of
-core.telegram.org/method/channels.toggleParticipantsHidden; only admins still see them)."""
-
 T = TypeVar("T")
 
 _THE_END = (AccountTrouble, Unreachable)
 """What ends the watch of a platform: whatever else was asked for would be refused, or never answered, too."""
 
-_CUT_SHORT = "The run was cut short before this list was read."
 _WORKERS = 16
 """Pieces of work in flight per platform; the adapter bounds the calls themselves."""
 
@@ -76,10 +71,12 @@ class Watch:
     account: Account | None = None
     account_employee: str | None = None
     groups: dict[str, PlatformGroup] = field(default_factory=dict)
+    shared: dict[str, PlatformGroup] = field(default_factory=dict)
     groups_complete: bool = False
     superseded: dict[str, str] = field(default_factory=dict)
     vanished: dict[str, PlatformGroup] = field(default_factory=dict)
     people: dict[str, PersonSeen] = field(default_factory=dict)
+    met: dict[str, PlatformUser] = field(default_factory=dict)
     asked: dict[tuple[str, str], bool | None] = field(default_factory=dict)
     details: dict[str, GroupDetails] = field(default_factory=dict)
     members: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -90,11 +87,10 @@ class Watch:
     async def run(self, reader: PlatformReader) -> None:
         self.account = await reader.account()
         self._note_what_no_account_sees(self.account)
-        await self._list_groups(reader)
-        await self._read_people(reader)
+        await self._list_groups_and_people(reader)
         policy = self.assignment.policy
         candidates = scope_candidates(self.observation(), policy)
-        second_looks = self._due([group for group in candidates if _may_hide_members(group)])
+        second_looks = self._due([group for group in candidates if may_hide_members(group)])
         due = [*self._due(self._scoped()), *second_looks[:SECOND_LOOKS]]
         await self._read_details(reader, due)
         hiding = [group for group in candidates if self._hides_members(group)]
@@ -119,6 +115,7 @@ class Watch:
             superseded=self.superseded,
             vanished=self.vanished,
             people=self.people,
+            met=self.met,
             asked=self.asked,
             details=self.details,
             members=self.members,
@@ -128,62 +125,72 @@ class Watch:
             **({"cost": meter.snapshot()} if meter is not None else {}),
         )
 
+    async def _list_groups_and_people(self, reader: PlatformReader) -> None:
+        """Both at the same time: waiting for them is most of what a run takes.
+
+        What people are in counts only beside the whole list: without it the run has learnt nothing of them.
+        """
+        people = asyncio.create_task(self._read_people(reader))
+        try:
+            await self._list_groups(reader)
+            self._show_people()
+            await people
+        finally:
+            people.cancel()
+            await asyncio.gather(people, return_exceptions=True)
+            if self.groups_complete:
+                self._merge_shared()
+            else:
+                self.people.clear()
+                self.account_employee = None
+
+    def _show_people(self) -> None:
+        """Count the people's lists from now on, if the list of groups is whole and the people are known."""
+        if self.groups_complete:
+            read = sum(person.unread != CUT_SHORT for person in self.people.values())
+            self.progress.enter(self.platform, Stage.PEOPLE, len(self.people))
+            self.progress.advance(self.platform, read)
+
     async def _list_groups(self, reader: PlatformReader) -> None:
         self.progress.enter(self.platform, Stage.GROUPS)
         async for page in reader.groups():
-            self._merge(page)
+            for group in page:
+                if group.superseded_by is not None:
+                    self.superseded[group.id] = group.superseded_by
+                    self.groups.pop(group.id, None)
+                else:
+                    self.groups[group.id] = group
             self.progress.advance(self.platform, len(page))
         self.groups_complete = True
 
-    def _merge(self, page: Iterable[PlatformGroup]) -> None:
-        """The first sighting of a group wins: the account's own list says the most."""
-        for group in page:
-            if group.superseded_by is not None:
-                self.superseded[group.id] = group.superseded_by
-                self.groups.pop(group.id, None)
-            elif group.id not in self.superseded:
-                self.groups.setdefault(group.id, group)
-
     async def _read_people(self, reader: PlatformReader) -> None:
-        people = [
-            p for p in self.assignment.policy.people if concerns(p, self.platform, self.assignment.policy)
-        ]
-        wanted = [_wanted(person, self.platform) for person in people]
-        self.progress.enter(self.platform, Stage.PEOPLE, len(wanted))
+        roster = Roster.of(self.assignment.policy, self.platform)
+        people = [*roster.concerned, *roster.strangers]
+        wants = [wanted(person, self.platform) for person in people]
+        ours = wants[: len(roster.concerned)]
         try:
-            candidates = await reader.users(wanted)
+            candidates = await reader.users(wants)
         except TryLater as error:
-            self.people.update({w.key: PersonSeen(w.key, id=w.id, unread=str(error)) for w in wanted})
+            self.people.update({w.key: PersonSeen(w.key, id=w.id, unread=str(error)) for w in ours})
             if isinstance(error, _THE_END):
                 raise
             return
-        statuses = {person.key: person.status for person in people}
-        to_read: list[tuple[str, PlatformUser]] = []
-        for want, resolution in zip(wanted, resolve_all(wanted, candidates), strict=True):
-            failure = reader.lookup_failures.get(want.key)
-            if isinstance(resolution, Resolved):
-                user = resolution.user
-                self.people[want.key] = PersonSeen(
-                    want.key, user, user.id, changed_from=resolution.changed_from, unread=_CUT_SHORT
-                )
-                if self.account is not None and user.id == self.account.id:
-                    self.account_employee = want.key
-                to_read.append((want.key, user))
-            elif statuses[want.key] is EmployeeStatus.OFFBOARDED and resolution.code == "deactivated":
-                self.people[want.key] = PersonSeen(want.key, resolution.user, want.id)  # in no group any more
-            elif failure is not None:
-                self.people[want.key] = PersonSeen(want.key, id=want.id, unread=str(failure))
-            else:
-                self.people[want.key] = PersonSeen(want.key, id=want.id, unresolved=resolution.reason)
-        self._recognise_account(wanted)
+        resolutions = resolve_all(wants, candidates)
+        for person, want, resolution in zip(people, wants, resolutions, strict=True):
+            if person in roster.concerned:
+                failure = reader.lookup_failures.get(want.key)
+                self.people[want.key] = first_sight(person, want, resolution, failure)
+            elif isinstance(resolution, Resolved):
+                self.met[want.key] = resolution.user
+        self._recognise_account(ours)
+        self._show_people()
+        to_read = [(p.key, p.user) for p in self.people.values() if p.user and p.unread == CUT_SHORT]
         await _each(to_read, lambda item: self._read_person(reader, *item))
 
-    def _recognise_account(self, wanted: Sequence[Wanted]) -> None:
+    def _recognise_account(self, wants: Sequence[Wanted]) -> None:
         """The account's own employee is present wherever the account is, also when no list names them."""
-        if self.account is None or self.account_employee is not None:
-            return
-        for want in wanted:
-            if want.id == self.account.id:
+        for want in wants:
+            if self.account is not None and self.account.id in (want.id, self.people[want.key].id):
                 self.account_employee = want.key
 
     async def _read_person(self, reader: PlatformReader, key: str, user: PlatformUser) -> None:
@@ -191,8 +198,9 @@ class Watch:
         why = ""
         try:
             async for page in reader.groups_of(user):
-                self._merge(page)
-                group_ids.update(group.id for group in page)
+                for group in page:
+                    self.shared.setdefault(group.id, group)
+                    group_ids.add(group.id)
         except _THE_END as error:
             self._settle(key, frozenset(group_ids), unread=str(error))
             raise
@@ -201,12 +209,19 @@ class Watch:
             why = "" if user.external and isinstance(error, Refused) else str(error)
         self._settle(key, frozenset(group_ids), unread=why)
 
+    def _merge_shared(self) -> None:
+        """The account's own list says the most of a group; what only others' lists showed is added to it."""
+        for group in self.shared.values():
+            if group.superseded_by is None and group.id not in self.superseded:
+                self.groups.setdefault(group.id, group)
+
     def _settle(self, key: str, group_ids: frozenset[str], *, unread: str = "") -> None:
         before = self.people[key]
         self.people[key] = PersonSeen(
             key, before.user, before.id, unread=unread, changed_from=before.changed_from, group_ids=group_ids
         )
-        self.progress.advance(self.platform)
+        if self.groups_complete:
+            self.progress.advance(self.platform)
 
     async def _read_details(self, reader: PlatformReader, due: Sequence[PlatformGroup]) -> None:
         self.progress.enter(self.platform, Stage.DETAILS, len(due))
@@ -249,7 +264,7 @@ class Watch:
         Where nobody counts on the person the answer stays open, unless the run is a deep one or
         scope hangs on them: each of these is a call.
         """
-        idle = {person.key for person in self.assignment.policy.people if not _is_counted(person)}
+        idle = {person.key for person in self.assignment.policy.people if not is_counted(person)}
         idle -= anchors(self.platform, self.assignment.policy)
 
         async def ask(pair: tuple[PlatformGroup, str, PlatformUser]) -> None:
@@ -277,31 +292,19 @@ class Watch:
     def _unproven(
         self, groups: Iterable[PlatformGroup], keys: Collection[str]
     ) -> Iterator[tuple[PlatformGroup, str, PlatformUser]]:
-        """(group, employee key, user) where the person's list lacks the group, and proves nothing by that.
-
-        Telegram may leave groups with hidden members out of the common chats, and how Slack
-        Connect people behave as `user=` is not documented.
-        """
+        """(group, employee key, user) where the person's list lacks the group, and proves nothing by that."""
         people = [self.people[key] for key in keys if key in self.people and key != self.account_employee]
         for group in groups:
+            hides = self._hides_members(group)
             for person in people:
                 if person.user is None or person.unread or group.id in person.group_ids:
                     continue
-                if (group.id, person.key) not in self.asked and self._is_doubtful(group, person.user):
-                    yield group, person.key, person.user
-
-    def _is_doubtful(self, group: PlatformGroup, user: PlatformUser) -> bool:
-        if user.external:
-            return group.shared_externally
-        hides = self._hides_members(group)
-        return _may_hide_members(group) if hides is None else hides
+                if (group.id, person.key) in self.asked or not is_doubtful(group, person.user, hides=hides):
+                    continue
+                yield group, person.key, person.user
 
     def _hides_members(self, group: PlatformGroup) -> bool | None:
-        """Whether the group hides its members, by this run's reading or an earlier one; None without any."""
-        details, before = self.details.get(group.id), self.known.get(group.id)
-        if details is not None:
-            return details.members_hidden
-        return before.members_hidden if before is not None and before.history_read_at else None
+        return hides_members(self.details.get(group.id), self.known.get(group.id))
 
     async def _read_members(self, reader: PlatformReader, scoped: Sequence[PlatformGroup]) -> None:
         """The full lists: only the ids we care for and the count are kept, whatever the size."""
@@ -385,21 +388,3 @@ async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> Pla
         if isinstance(failure, _THE_END):
             raise failure
     return failures[0] if failures else None
-
-
-def _may_hide_members(group: PlatformGroup) -> bool:
-    return (
-        group.kind is GroupKind.SUPERGROUP
-        and group.admin_status is AdminStatus.MEMBER
-        and (group.total_members is None or group.total_members >= FEWEST_TO_HIDE)
-    )
-
-
-def _is_counted(person: Person) -> bool:
-    return person.status in (EmployeeStatus.ACTIVE, EmployeeStatus.OPTIONAL)
-
-
-def _wanted(person: Person, platform: Platform) -> Wanted:
-    handle = person.handles.get(platform, Handle())
-    email = person.email if platform is Platform.SLACK else None  # Telegram knows nobody's e-mail
-    return Wanted(person.key, person.name, handle.id, handle.username, email)

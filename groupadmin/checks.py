@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
@@ -21,6 +22,14 @@ def _is_fernet_key(key: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_redis_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets or a port that make no sense
+        return False
 
 
 @register(Tags.security)
@@ -53,6 +62,12 @@ def _environment_errors() -> Iterator[CheckMessage]:
             "TELEGRAM_SERVER_KEY names no file.",
             hint="The path of the server's public key (PEM).",
             id="groupadmin.E004",
+        )
+    if settings.REDIS_URL and not _is_redis_address(settings.REDIS_URL):
+        yield Error(
+            "REDIS_URL is no address of a Redis server.",
+            hint="Like redis://host:6379/0.",
+            id="groupadmin.E007",
         )
 
 

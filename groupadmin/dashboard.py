@@ -18,9 +18,13 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from audits.display import RUN_TONES, VERDICT_TONES, progress_label, words
-from audits.lifecycle import State
-from audits.models import AuditRun, Finding, GroupResult, RunState
+from audits.latest import newest_results
+from audits.lifecycle import Change, State
+from audits.models import AuditRun, Finding, FindingChange, GroupResult, RunState
 from audits.rows import Verdict
+from groupadmin import schedules
+from groupadmin.first_steps import Step, first_steps
+from groupadmin.models import Schedule
 from members.charts import Bar, Part, percent
 from members.models import (
     ENDS_SOON,
@@ -28,20 +32,19 @@ from members.models import (
     Employee,
     Exclusion,
     Group,
-    MembershipRule,
-    ScopeLine,
     ending_soon,
     holding,
 )
 from members.platforms.types import Platform
-from members.policy import EmployeeStatus
+from members.policy import EmployeeStatus, FindingKind
 from members.ui import Tone
 
 Reader: TypeAlias = PermissionsMixin | AnonymousUser
 
+FIXED = "fixed"
+"""Why a finding ended whose subject was looked at and is in order now (see `audits.record_findings`)."""
 RUNS_IN_TREND = 30
 RUNS_LISTED = 5
-"""Also how far back the latest results of a platform are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,13 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of setting the product up."""
+class NextAudit:
+    """The audit that starts by itself next."""
 
-    title: str
-    hint: str
+    schedule: str
+    at: datetime
     url: str
-    done: bool
+    """Empty for whoever may not open schedules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class Overview:
     trend: tuple[int, ...]
     """Open findings after each of the latest audits, oldest first."""
     runs: tuple[Run, ...]
+    next_audit: NextAudit | None
     notices: tuple[Notice, ...]
     setup: tuple[Step, ...]
     """The steps of the first day; empty once all of them are done."""
@@ -119,20 +123,25 @@ def load(user: Reader, now: datetime) -> Overview:
     """The overview for one reader at one moment (aware)."""
     runs = _runs(user)
     recorded = [run for run in runs if run.state in (RunState.COMPLETE, RunState.PARTIAL)]
-    results = _latest_results(recorded[:RUNS_LISTED])
-    findings = _open_findings(user)
+    results = _latest_results(user)
+    open_findings = _open_findings(user)
     people, people_notices = _people(user)
     exclusions, exclusion_notices = _exclusions(user, now)
     return Overview(
-        stats=(*_audit_stats(results, findings, recorded), *_groups(user), *people, *exclusions),
+        stats=(*_audit_stats(results, open_findings.total(), recorded), *_groups(user), *people, *exclusions),
         running=_under_way(runs),
         coverage=tuple(_coverage(platform, *found) for platform, found in results.items()),
         categories=_categories(results),
-        findings=findings,
+        findings=_by_kind(open_findings),
         trend=tuple(run.open_findings for run in reversed(recorded)),
         runs=tuple(_run(run) for run in runs[:RUNS_LISTED]),
-        notices=tuple(notice for notice in (*people_notices, *exclusion_notices) if notice.count),
-        setup=_setup(user),
+        next_audit=_next_audit(user, now),
+        notices=tuple(
+            notice
+            for notice in (_unresolved(open_findings), *people_notices, *exclusion_notices)
+            if notice.count
+        ),
+        setup=first_steps(user),
     )
 
 
@@ -141,13 +150,14 @@ def load(user: Reader, now: datetime) -> Overview:
 _Counts: TypeAlias = Counter[tuple[str, Verdict]]
 """(category key, verdict) → groups"""
 _Results: TypeAlias = dict[Platform, tuple[AuditRun, _Counts]]
+_BULKY = ("summary", "blind_spots", "archived_groups", "api_calls")
+"""What a run holds and this page does not need."""
 
 
 def _runs(user: Reader) -> list[AuditRun]:
     if not _may_view(user, AuditRun):
         return []
-    bulky = ("summary", "blind_spots", "archived_groups", "api_calls")
-    return list(AuditRun.objects.defer(*bulky).order_by("-id")[:RUNS_IN_TREND])
+    return list(AuditRun.objects.defer(*_BULKY).order_by("-id")[:RUNS_IN_TREND])
 
 
 def _under_way(runs: Sequence[AuditRun]) -> AuditRun | None:
@@ -157,37 +167,34 @@ def _under_way(runs: Sequence[AuditRun]) -> AuditRun | None:
     )
 
 
-def _latest_results(recorded: Sequence[AuditRun]) -> _Results:
-    """The newest run with results of each platform, and its groups counted by category and verdict.
-
-    A run may have left a platform out, or not have reached it: then an earlier one speaks for it.
-    """
+def _latest_results(user: Reader) -> _Results:
+    """The run that speaks for each platform, and its groups counted by category and verdict."""
+    if not _may_view(user, AuditRun):
+        return {}
+    rows = GroupResult.objects.filter(newest_results()).order_by()
+    counted = rows.values_list("run", "group__platform", "category_key", "verdict").annotate(Count("id"))
+    runs = AuditRun.objects.defer(*_BULKY).in_bulk({run for run, *_ in counted})
     found: _Results = {}
-    for run in recorded:
-        wanted = [platform for platform in Platform if platform not in found and platform in run.platforms]
-        if not wanted:
-            continue
-        rows = GroupResult.objects.filter(run=run, group__platform__in=wanted).order_by()
-        for platform, category, verdict, count in rows.values_list(
-            "group__platform", "category_key", "verdict"
-        ).annotate(Count("id")):
-            _, counts = found.setdefault(Platform(platform), (run, Counter()))
-            counts[category, Verdict(verdict)] += count
+    for run, platform, category, verdict, count in counted:
+        _, counts = found.setdefault(Platform(platform), (runs[run], Counter()))
+        counts[category, Verdict(verdict)] = count
     return {platform: found[platform] for platform in Platform if platform in found}
 
 
-def _audit_stats(results: _Results, findings: Sequence[Bar], recorded: Sequence[AuditRun]) -> list[Stat]:
+def _audit_stats(results: _Results, open_findings: int, recorded: Sequence[AuditRun]) -> list[Stat]:
     if not recorded:
         return []
     verdicts = _verdicts(sum((counts for _, counts in results.values()), _Counts()))
     complete, judged = verdicts[Verdict.COMPLETE], _judged(verdicts)
     last = recorded[0]
+    # Others ended because their rule or scope did: nobody fixed anything there.
+    fixed = FindingChange.objects.filter(run=last, change=Change.RESOLVED, reason=FIXED).count()
     stats = [
         Stat(
             "Open findings",
-            f"{sum(bar.value for bar in findings):,}",
+            f"{open_findings:,}",
             _list_url(Finding, state=State.OPEN),
-            f"{last.opened + last.reopened:,} new, {last.resolved:,} resolved by the last audit",
+            f"last audit: {last.opened + last.reopened:,} new, {fixed:,} fixed",
         )
     ]
     if judged:
@@ -230,18 +237,39 @@ def _categories(results: _Results) -> tuple[Bar, ...]:
     return tuple(bars)
 
 
-def _open_findings(user: Reader) -> tuple[Bar, ...]:
+def _open_findings(user: Reader) -> Counter[str]:
     if not _may_view(user, Finding):
-        return ()
+        return Counter()
     kinds = Finding.objects.filter(state=State.OPEN).order_by().values_list("kind").annotate(Count("id"))
+    return Counter(dict(kinds))
+
+
+def _by_kind(open_findings: Counter[str]) -> tuple[Bar, ...]:
     return tuple(
         Bar(words(kind), n, url=_list_url(Finding, state=State.OPEN, kind=kind))
-        for kind, n in sorted(kinds, key=lambda row: -row[1])
+        for kind, n in open_findings.most_common()
     )
 
 
+def _unresolved(open_findings: Counter[str]) -> Notice:
+    kind = FindingKind.UNRESOLVED_IDENTITY
+    url = _list_url(Finding, state=State.OPEN, kind=kind)
+    return Notice(open_findings[kind], "Employees whose account no audit could find", url)
+
+
+def _next_audit(user: Reader, now: datetime) -> NextAudit | None:
+    if not _may_view(user, AuditRun) or (found := schedules.next_audit(now)) is None:
+        return None
+    schedule, at = found
+    return NextAudit(str(schedule), at, _url(schedule) if _may_view(user, Schedule) else "")
+
+
 def _run(run: AuditRun) -> Run:
-    outcome = f"{run.opened} opened, {run.resolved} resolved" if run.finished else progress_label(run)
+    outcome = (
+        f"{run.opened + run.reopened:,} findings new, {run.resolved:,} ended"
+        if run.finished
+        else progress_label(run)
+    )
     return Run(
         name=str(run),
         url=_url(run),
@@ -303,49 +331,7 @@ def _exclusions(user: Reader, now: datetime) -> tuple[list[Stat], list[Notice]]:
     )
 
 
-def _setup(user: Reader) -> tuple[Step, ...]:
-    """The steps of the first day, for those who may take them; none when all are done."""
-    steps = tuple(
-        Step(
-            title,
-            hint,
-            reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"),
-            _any(model),
-        )
-        for model, page, permission, title, hint in (
-            (Employee, "add", "add_employee", "Add your people", "One by one, or import a CSV or XLSX file."),
-            (
-                MembershipRule,
-                "add",
-                "add_membershiprule",
-                "Say who must be where",
-                "A rule asks for a team or a person.",
-            ),
-            (
-                ScopeLine,
-                "add",
-                "add_scopeline",
-                "Say which groups count",
-                "By name, or everything shared with one person.",
-            ),
-            (
-                AuditRun,
-                "start",
-                "run_audit",
-                "Run the first audit",
-                "It finds the groups and shows what is missing.",
-            ),
-        )
-        if user.has_perm(f"{model._meta.app_label}.{permission}")
-    )
-    return () if all(step.done for step in steps) else steps
-
-
 # --- Small things ------------------------------------------------------------------------------
-
-
-def _any(model: type[Model]) -> bool:
-    return model._default_manager.exists()
 
 
 def _may_view(user: Reader, model: type[Model]) -> bool:
@@ -353,12 +339,16 @@ def _may_view(user: Reader, model: type[Model]) -> bool:
 
 
 def _url(row: Model) -> str:
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return _admin_url(type(row), "change", row.pk)
+
+
+def _admin_url(model: type[Model], page: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 
 
 def _list_url(model: type[Model], **filters: Any) -> str:
     """The admin's list of a model, filtered with exact lookups."""
-    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    url = _admin_url(model, "changelist")
     query = {
         f"{name}__exact": int(value) if isinstance(value, bool) else value for name, value in filters.items()
     }

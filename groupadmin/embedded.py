@@ -112,9 +112,9 @@ class _Beat(Thread):
 class Engine:
     """Worker and (unless `beat=False`) beat, running while the context is entered.
 
-    A task that works for long looks at `celery.worker.state.should_stop` between two chunks: it is
-    None until the engine stops. After the context, `left_working` says that a task did not listen
-    within `STOP_SECONDS`; its thread would keep the interpreter from ending.
+    A task that works for long asks `members.worker.is_stopping` between two chunks. After the context,
+    `left_working` says that one did not listen within `STOP_SECONDS`; its thread would keep the
+    interpreter from ending.
     """
 
     def __init__(self, app: Celery, *, beat: bool = True) -> None:

@@ -1,7 +1,7 @@
 """The admin's side navigation: which pages there are, in the order in which people need them.
 
-Django groups models by the app that holds them; readers think in duties. A model that is not named here is
-not lost: it shows up under "More".
+Django groups models by the app that holds them; readers think in duties. A page is called as its model is,
+here as in its own heading. A model that is not named here is not lost: it shows up under "More".
 """
 
 from __future__ import annotations
@@ -13,47 +13,27 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One heading of the navigation with its pages: "app_label.modelname" → the label shown."""
+    """One heading of the navigation with its pages, each an "app_label.modelname"."""
 
     name: str
     icon: str
     """A symbol's id in static/groupadmin/icons.svg."""
-    pages: Mapping[str, str]
+    pages: tuple[str, ...]
 
 
 SECTIONS = (
-    Section("People", "people", {"members.employee": "Employees", "members.team": "Teams"}),
-    Section("Groups", "chat", {"members.group": "Groups", "members.category": "Categories"}),
+    Section("People", "people", ("members.employee", "members.team")),
+    Section("Groups", "chat", ("members.group", "members.category")),
     Section(
         "Policy",
         "policy",
-        {
-            "members.membershiprule": "Rules",
-            "members.scopeline": "Scope",
-            "members.namingrule": "Naming",
-            "members.exclusion": "Exclusions",
-        },
+        ("members.membershiprule", "members.scopeline", "members.namingrule", "members.exclusion"),
     ),
-    Section(
-        "Audits",
-        "audit",
-        {"audits.auditrun": "Runs", "audits.finding": "Findings", "audits.groupresult": "Results"},
-    ),
-    Section(
-        "System",
-        "system",
-        {
-            "auth.user": "Users",
-            "auth.group": "Roles",
-            "django_celery_beat.periodictask": "Schedules",
-            "django_celery_beat.crontabschedule": "Times of day",
-            "django_celery_beat.intervalschedule": "Intervals",
-            "django_celery_beat.clockedschedule": "Single dates",
-            "django_celery_beat.solarschedule": "Sun times",
-        },
-    ),
+    Section("Audits", "audit", ("audits.auditrun", "audits.finding", "audits.groupresult")),
+    Section("Changes", "check", ("operations.operation", "operations.activityevent")),
+    Section("System", "system", ("auth.user", "auth.group", "groupadmin.schedule")),
 )
-MORE = Section("More", "more", {})
+MORE = Section("More", "more", ())
 
 
 def arrange(models: Iterable[Mapping[str, Any]], current_path: str = "") -> list[dict[str, Any]]:
@@ -73,13 +53,13 @@ def arrange(models: Iterable[Mapping[str, Any]], current_path: str = "") -> list
             "app_url": "",
             "icon": section.icon,
             "has_module_perms": True,
-            "models": [_entry(entries[label], section.pages.get(label), current_path) for label in labels],
+            "models": [_entry(entries[label], current_path) for label in labels],
         }
         for section, labels in [*placed, (MORE, rest)]
         if labels
     ]
 
 
-def _entry(entry: Mapping[str, Any], label: str | None, current_path: str) -> dict[str, Any]:
+def _entry(entry: Mapping[str, Any], current_path: str) -> dict[str, Any]:
     url = entry["admin_url"]
-    return {**entry, "name": label or entry["name"], "current": bool(url) and current_path.startswith(url)}
+    return {**entry, "current": bool(url) and current_path.startswith(url)}

@@ -15,7 +15,7 @@ from time import monotonic, sleep
 from types import FrameType
 
 STOP_SECONDS = 30.0
-"""Longer than a worker's own patience with running tasks (CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT)."""
+"""Longer than a task that asks `members.worker.is_stopping` needs to hand back what it does."""
 POLL_SECONDS = 0.2
 ECHO_SECONDS = 2.0
 """How long the last words of stopped programs are waited for."""
@@ -43,7 +43,8 @@ def exit_on_signals() -> Iterator[None]:
 def foreground(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run `command` to its end in our place: it gets our terminal and our signals. Its exit code.
 
-    Call it from the main thread.
+    That of a command which a signal ended is 128 and the signal's number, as in a shell. Call it from the
+    main thread.
     """
     with subprocess.Popen(command, env=dict(environment)) as process:  # noqa: S603  # our own, no shell
         before = {
@@ -51,7 +52,8 @@ def foreground(command: Sequence[str], environment: Mapping[str, str]) -> int:
             signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),  # Ctrl-C reaches it without us
         }
         try:
-            return process.wait()
+            code = process.wait()
+            return code if code >= 0 else 128 - code
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from celery.schedules import crontab
-from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
 from groupadmin.environment import Environment, kept_secret_key, writable_folder
@@ -80,6 +79,19 @@ TELEGRAM_SERVER_KEY: str = env.str("TELEGRAM_SERVER_KEY", default="")
 AUDIT_PATIENCE_SECONDS = 120.0
 """The longest single wait that an audit sleeps when a platform asks; a longer one ends that part of it."""
 
+PLAN_LIFETIME_SECONDS = env.int("PLAN_LIFETIME_SECONDS", default=1800)
+"""How long a plan may be confirmed; afterwards the world may have changed too much."""
+OPERATION_CAP_REMOVED_PEOPLE = env.int("OPERATION_CAP_REMOVED_PEOPLE", default=3)
+"""How many people one operation may remove unless somebody with the right to types their number."""
+OPERATION_CAP_AUTOMATIC_ADDITIONS = env.int("OPERATION_CAP_AUTOMATIC_ADDITIONS", default=100)
+"""How many additions may go ahead in one operation that no person has looked at."""
+OPERATION_SLICE_SECONDS = 540.0
+"""An operation hands its worker back after so long: a broker must never believe the task lost."""
+OPERATION_CONCURRENCY = 1
+"""How many writes may be under way at a time on one connection, and be in doubt when a process dies."""
+OPERATION_PATIENCE_SECONDS = 20.0
+"""The longest single wait that keeps a worker busy; for a longer one the operation waits without."""
+
 # --- Django ------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -94,6 +106,7 @@ INSTALLED_APPS = [
     "simple_history",
     "django_celery_beat",
     "members.apps.MembersConfig",
+    "members.operations.apps.OperationsConfig",
     "telegram_ops.apps.TelegramOpsConfig",
     "audits.apps.AuditsConfig",
     "whitelist.apps.WhitelistConfig",
@@ -129,18 +142,15 @@ TEMPLATES = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 USE_I18N = True
+LOCALE_PATHS = [BASE_DIR / "groupadmin" / "locale"]  # Django's own pages in our words
 USE_TZ = True
 TIME_ZONE = "UTC"
 
 # --- Database ----------------------------------------------------------------------------------
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'groupadmin.sqlite3'}")
+    "default": env.database("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'groupadmin.sqlite3'}")
 }
-if "ENGINE" not in DATABASES["default"]:
-    raise ImproperlyConfigured(
-        "DATABASE_URL is no database address: it looks like postgres://user@host/name."
-    )
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Under three writers and a reader one transaction in five failed with the defaults; with these, none.
     DATABASES["default"]["OPTIONS"] = {
@@ -187,7 +197,6 @@ CELERY_TASK_TRACK_STARTED = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = None  # there is no result backend to clean up
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20.0
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -195,7 +204,13 @@ CELERY_BEAT_SCHEDULE = {
     "Forget expired sign-ins": {
         "task": "groupadmin.tasks.clear_expired_sessions",
         "schedule": crontab(hour="4", minute="30"),
-    }
+        "description": "Housekeeping: leave it on. Deletes sign-ins that are over.",
+    },
+    "Forget unfinished imports": {
+        "task": "groupadmin.tasks.forget_uploads",
+        "schedule": crontab(hour="4", minute="45"),
+        "description": "Housekeeping: leave it on. Deletes tables that were uploaded and never imported.",
+    },
 }
 
 # --- Import and export of tables ---------------------------------------------------------------

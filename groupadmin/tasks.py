@@ -5,8 +5,16 @@ from __future__ import annotations
 from celery import shared_task
 from django.core.management import call_command
 
+from members import tables
+
 
 @shared_task
 def clear_expired_sessions() -> None:
     """Forget the admin sign-ins that have expired; Django keeps their rows for ever."""
     call_command("clearsessions")
+
+
+@shared_task
+def forget_uploads() -> None:
+    """Delete tables that somebody uploaded for an import and did not confirm."""
+    tables.forget_uploads()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
@@ -70,6 +70,10 @@ class ObjectReader:
         """Something is wrong with the value of `key` (with the whole object, where `key` is empty)."""
         if self._readable:
             self._problems.append(f"{'.'.join(part for part in (self.path, key) if part)}: {problem}")
+
+    def expect(self, keys: Iterable[str]) -> None:
+        """Keys that may stand here, whether or not they are asked for: what a misspelt one may mean."""
+        self._asked.update(keys)
 
     def finish(self) -> None:
         """Note every key that nobody asked for."""

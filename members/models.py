@@ -32,6 +32,9 @@ def choices(enum: type[StrEnum]) -> list[tuple[str, str]]:
     ]
 
 
+LONGEST_USERNAME = 100
+"""In characters; the platforms' own limits are lower (Slack 80, Telegram 32)."""
+
 valid_key = RegexValidator(rf"^(?:{KEY_PATTERN})\Z", "Use letters, digits and . _ + @ - only.")
 
 
@@ -82,7 +85,9 @@ class Employee(models.Model):
         blank=True,
         help_text="Like U012AB3CD. Filled in by the audit.",
     )
-    slack_username = models.CharField("Slack username", max_length=100, blank=True, help_text="Without @.")
+    slack_username = models.CharField(
+        "Slack username", max_length=LONGEST_USERNAME, blank=True, help_text="Without @."
+    )
     telegram_user_id = models.BigIntegerField(
         "Telegram user id",
         unique=True,
@@ -92,7 +97,7 @@ class Employee(models.Model):
         help_text="Filled in by the audit.",
     )
     telegram_username = models.CharField(
-        "Telegram username", max_length=100, blank=True, help_text="Without @."
+        "Telegram username", max_length=LONGEST_USERNAME, blank=True, help_text="Without @."
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -115,7 +120,7 @@ class EmployeeHandle(models.Model):
 
     employee = models.ForeignKey(Employee, on_delete=models.CASCADE, related_name="handles")
     platform = models.CharField(max_length=10, choices=choices(Platform))
-    username = models.CharField(max_length=100)
+    username = models.CharField(max_length=LONGEST_USERNAME)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
 
@@ -193,6 +198,9 @@ class Group(models.Model):
         default=False, help_text="Telegram hides the member list from non-admins."
     )
     admin_status = models.CharField(max_length=20, choices=choices(AdminStatus), default=AdminStatus.UNKNOWN)
+    may_invite = models.BooleanField(
+        default=True, help_text="Off: our account lacks the right to add people there."
+    )
     total_members = models.PositiveIntegerField(null=True, blank=True)
     archived = models.BooleanField(default=False)
     shared_externally = models.BooleanField(default=False)
@@ -201,7 +209,14 @@ class Group(models.Model):
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     history = HistoricalRecords(
-        excluded_fields=["total_members", "last_seen_at", "history_read_at", "admin_status", "visible"]
+        excluded_fields=[
+            "total_members",
+            "last_seen_at",
+            "history_read_at",
+            "admin_status",
+            "may_invite",
+            "visible",
+        ]
     )
 
     class Meta:
@@ -239,6 +254,12 @@ class MembershipRule(models.Model):
         Employee, on_delete=models.CASCADE, null=True, blank=True, related_name="rules"
     )
     level = models.CharField(max_length=10, choices=choices(Level), default=Level.REQUIRED)
+    auto_add = models.BooleanField(
+        "add by itself",
+        default=False,
+        help_text="On: whoever this rule requires is added unasked: to groups that an audit sees for the "
+        "first time, and by the schedule “Add missing members”. Off: somebody confirms every addition.",
+    )
     history = HistoricalRecords()
 
     class Meta:

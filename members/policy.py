@@ -94,6 +94,9 @@ class Rule:
     category: str | None = None
     team: str | None = None
     employee: str | None = None
+    auto_add: bool = field(default=False, compare=False)
+    """Whether those who are missing are added unasked. A setting of this installation: no part of what
+    the policy says, so policy files do not know it."""
 
     def __str__(self) -> str:
         who = f"team {self.team}" if self.team else f"{self.employee}"
@@ -223,14 +226,15 @@ def category_of(name: str, pinned: str | None, categories: Iterable[Category]) -
     return next((category for category in ordered if category.default), UNCATEGORISED)
 
 
+_ASKED_FOR_NOWHERE = (EmployeeStatus.UNDER_REVIEW, EmployeeStatus.OFFBOARDED)
+
+
 def rules_for(person: Person, platform: Platform, category: str, rules: Iterable[Rule]) -> tuple[Rule, ...]:
     """The rules that speak of this person in groups of this category: the answer to "why?"."""
     return tuple(
         rule
         for rule in rules
-        if rule.platform is platform
-        and rule.category in (None, category)
-        and (rule.employee == person.key or (rule.team is not None and rule.team in person.teams))
+        if rule.platform is platform and rule.category in (None, category) and _speaks_of(person, rule)
     )
 
 
@@ -240,7 +244,7 @@ def level_of(person: Person, platform: Platform, category: str, rules: Iterable[
     The strongest rule wins, whatever the order. A status of *optional* caps it; people
     under review or offboarded are asked for nowhere.
     """
-    if person.status in (EmployeeStatus.UNDER_REVIEW, EmployeeStatus.OFFBOARDED):
+    if person.status in _ASKED_FOR_NOWHERE:
         return None
     levels = {rule.level for rule in rules_for(person, platform, category, rules)}
     if not levels:
@@ -255,12 +259,27 @@ def concerns(person: Person, platform: Platform, policy: Policy) -> bool:
     return (
         person.status is EmployeeStatus.OFFBOARDED
         or any(line.platform is platform and line.employee == person.key for line in policy.scope)
-        or any(
-            rule.platform is platform
-            and (rule.employee == person.key or (rule.team is not None and rule.team in person.teams))
-            for rule in policy.rules
-        )
+        or any(rule.platform is platform and _speaks_of(person, rule) for rule in policy.rules)
     )
+
+
+def includes_nothing(platform: Platform, policy: Policy) -> bool:
+    """Whether no group of the platform can be in scope, whatever its name and members."""
+    return not any(line.platform is platform and line.kind is not ScopeKind.EXCLUDE for line in policy.scope)
+
+
+def asks_for_nobody(platform: Platform, policy: Policy) -> bool:
+    """Whether no group of the platform can miss anybody."""
+    return not any(
+        rule.platform is platform and _speaks_of(person, rule)
+        for person in policy.people
+        if person.status not in _ASKED_FOR_NOWHERE
+        for rule in policy.rules
+    )
+
+
+def _speaks_of(person: Person, rule: Rule) -> bool:
+    return rule.employee == person.key or (rule.team is not None and rule.team in person.teams)
 
 
 def outdated_part(name: str, naming: Iterable[Naming]) -> Naming | None:

@@ -128,7 +128,9 @@ def parse(data: bytes, known: KnownKeys | None = None) -> PolicyFile | CategoryP
         raise PolicyFileError([str(error)]) from error
     problems: list[str] = []
     top = ObjectReader(value, "", problems)
-    is_old = any(key in top for key in OLD_CATEGORIES) and not any(key in top for key in SECTIONS)
+    is_new = any(key in top for key in SECTIONS)
+    is_old = not is_new and any(key in top for key in OLD_CATEGORIES)
+    top.expect(SECTIONS if is_new else (*SECTIONS, *OLD_CATEGORIES))
     result = _read_old(top) if is_old else _Parser(top, problems, known or KnownKeys()).read()
     top.finish()
     if problems:

@@ -39,6 +39,14 @@ class Action(StrEnum):
     """The file would have it otherwise; the detail says why it stays."""
 
 
+_INFINITIVE = {
+    Action.CREATED: "create",
+    Action.UPDATED: "update",
+    Action.REMOVED: "remove",
+    Action.KEPT: "keep",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One thing that loading a file did."""
@@ -48,7 +56,14 @@ class Change:
     detail: str = ""
 
     def __str__(self) -> str:
-        return f"{self.action} {self.what}" + (f": {self.detail}" if self.detail else "")
+        return self._line(self.action)
+
+    def as_intent(self) -> str:
+        """The line of a dry run."""
+        return self._line(f"would {_INFINITIVE[self.action]}")
+
+    def _line(self, verb: str) -> str:
+        return f"{verb} {self.what}" + (f": {self.detail}" if self.detail else "")
 
 
 @dataclass(slots=True)
@@ -210,6 +225,8 @@ class _Loader:
 
     def _rules(self, wanted: Sequence[policy.Rule]) -> None:
         categories, teams, employees = _ids(Category), _ids(Team), _ids(Employee)
+        rows = policy_store.rules()
+        auto_added = {rule for _, rule in rows if rule.auto_add}
 
         def build(rule: policy.Rule) -> MembershipRule:
             return MembershipRule(
@@ -218,9 +235,10 @@ class _Loader:
                 category_id=categories[rule.category],
                 team_id=teams[rule.team],
                 employee_id=employees[rule.employee],
+                auto_add=rule in auto_added,
             )
 
-        self._replace("rule", policy_store.rules(), wanted, build)
+        self._replace("rule", rows, wanted, build)
 
     def _scope(self, wanted: Sequence[policy.ScopeLine]) -> None:
         employees = _ids(Employee)

@@ -70,6 +70,7 @@ def rules() -> list[tuple[MembershipRule, policy.Rule]]:
                 category=_key(row.category),
                 team=_key(row.team),
                 employee=_key(row.employee),
+                auto_add=row.auto_add,
             ),
         )
         for row in rows
@@ -103,20 +104,18 @@ def naming_rules() -> list[tuple[NamingRule, policy.Naming]]:
 def exclusions() -> list[tuple[Exclusion, policy.Exclusion]]:
     """Every exclusion, expired ones too, as row and as value."""
     rows = Exclusion.objects.order_by("pk").select_related("employee")
-    return [
-        (
-            row,
-            policy.Exclusion(
-                platform=Platform(row.platform),
-                group_id=row.group_external_id,
-                employee=_key(row.employee),
-                kind=FindingKind(row.kind) if row.kind else None,
-                reason=row.reason,
-                expires=row.expires,
-            ),
-        )
-        for row in rows
-    ]
+    return [(row, exclusion_value(row)) for row in rows]
+
+
+def exclusion_value(row: Exclusion) -> policy.Exclusion:
+    return policy.Exclusion(
+        platform=Platform(row.platform),
+        group_id=row.group_external_id,
+        employee=_key(row.employee),
+        kind=FindingKind(row.kind) if row.kind else None,
+        reason=row.reason,
+        expires=row.expires,
+    )
 
 
 def _key(row: Category | Team | Employee | None) -> str | None:

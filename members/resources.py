@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from import_export.fields import Field
 
+from members import services
 from members.models import (
     Category,
     Employee,
@@ -146,6 +147,10 @@ class GroupResource(TableResource):
             raise ValidationError(
                 "No audit has seen such a group; only pins of known groups can be imported."
             )
+
+    def before_save_instance(self, instance: Group, row: Any, **options: Any) -> None:
+        super().before_save_instance(instance, row, **options)
+        services.remember_as_seen(Group.objects.filter(pk=instance.pk))
 
 
 class MembershipRuleResource(TableResource):

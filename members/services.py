@@ -9,10 +9,11 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 from simple_history.utils import bulk_update_with_history
 
 from members import policy_store
-from members.models import Employee, EmployeeHandle, Exclusion, Group
+from members.models import LONGEST_USERNAME, Employee, EmployeeHandle, Exclusion, Group
 from members.platforms.types import Platform, PlatformUser
 from members.policy import EmployeeStatus, Handle, Person, Policy
 from members.policy_file import EmployeeEntry
@@ -70,7 +71,7 @@ def record_identities(*, seen: Iterable[IdentitySeen], at: datetime) -> tuple[st
             continue
         if sight.changed_from:
             usernames.former(row, sight.user.platform, sight.changed_from)
-        for username in sight.user.usernames:
+        for username in filter(_storable, sight.user.usernames):
             usernames.current(row, sight.user.platform, username, at)
         if _learn(row, sight):
             changed[row.key] = row
@@ -119,10 +120,33 @@ def follow_migrations(*, platform: Platform, moved: Mapping[str, str]) -> None:
                 exclusion.save()
 
 
+def remember_as_seen(groups: Iterable[Group]) -> None:
+    """Call it before people change groups, with the groups as stored.
+
+    Audits write groups without history, so what they changed since the last change by hand would look like
+    part of the next one.
+    """
+    stored = list(groups)
+    records = Group.history.filter(id__in=[group.pk for group in stored]).order_by("history_id")
+    last = {record.id: record for record in records}
+    fields = [field.attname for field in Group.history.model.tracked_fields]
+    Group.history.bulk_create(
+        Group.history.model(
+            **{name: getattr(group, name) for name in fields},
+            history_date=timezone.now(),
+            history_type="~" if group.pk in last else "+",
+            history_change_reason="as audits saw it",
+        )
+        for group in stored
+        if any(getattr(last.get(group.pk), name, None) != getattr(group, name) for name in fields)
+    )
+
+
 def _set_pinned(groups: QuerySet[Group], *, pinned: bool) -> int:
     # Locked in the order of the keys, so that it and an audit that writes groups never wait for each other.
     locked = Group.objects.select_for_update().filter(pk__in=groups.order_by().values("pk"))
     rows = list(locked.order_by("pk"))
+    remember_as_seen(rows)
     for row in rows:
         row.category_pinned = pinned
     bulk_update_with_history(rows, Group, ["category_pinned"], batch_size=500)
@@ -154,14 +178,20 @@ def _still_meant(row: Employee, sight: IdentitySeen) -> bool:
     return known in expected
 
 
+def _storable(username: str) -> bool:
+    """Whether it fits; no platform allows one that does not, and half of one would be somebody else's."""
+    return len(username) <= LONGEST_USERNAME
+
+
 def _learn(row: Employee, sight: IdentitySeen) -> bool:
     """Put the account's id and username into the row; whether that changed it."""
     id_field, username_field = f"{sight.user.platform}_user_id", f"{sight.user.platform}_username"
     user_id = int(sight.user.id) if sight.user.platform is Platform.TELEGRAM else sight.user.id
     before = getattr(row, id_field), getattr(row, username_field)
     setattr(row, id_field, user_id)
-    if sight.changed_from or not before[1]:
-        setattr(row, username_field, sight.user.username or "")
+    username = sight.user.username or ""
+    if (sight.changed_from or not before[1]) and _storable(username):
+        setattr(row, username_field, username)
     return before != (getattr(row, id_field), getattr(row, username_field))
 
 

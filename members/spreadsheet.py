@@ -21,6 +21,11 @@ CELL_LIMIT = 32_767
 """The most that Excel takes in one cell, in UTF-16 units: an emoji counts as two."""
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What XML 1.0 cannot carry (its production `Char`)."""
+_STEERING = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+"""C0 and C1 control characters that are no white space (a terminal may obey them), and Unicode's embeddings,
+overrides and isolates of direction (UAX #9)."""
 _FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 """How a text begins that spreadsheet programs run as a formula (OWASP, "CSV Injection"); the last four are
 the full-width forms of the first four."""
@@ -44,6 +49,15 @@ class Column:
 def printable(text: str) -> str:
     """The text without the characters that XML and spreadsheets refuse: control characters, half an emoji."""
     return _UNPRINTABLE.sub("", text)
+
+
+def one_line(text: str) -> str:
+    """The text on one line of a terminal or a file: no name begins a line of its own, or steers anything.
+
+    Control characters go, and those that turn the direction of whatever follows; runs of spaces and line
+    breaks become one space.
+    """
+    return " ".join(_STEERING.sub("", text).split())
 
 
 def csv_safe(text: str) -> str:

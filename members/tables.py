@@ -10,7 +10,8 @@ import csv
 import io
 import tempfile
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,9 @@ from members.spreadsheet import csv_safe, naive_utc, printable
 
 MAX_ROWS = 10_000
 """In either direction. An audit's own reports have no such limit: they are streamed."""
+
+UPLOAD_LIFETIME = timedelta(hours=12)
+"""How long an uploaded table waits for its confirmation; a sign-in lasts no longer."""
 
 _UPLOAD_PREFIX = "groupadmin-import-"
 
@@ -91,9 +95,19 @@ class UploadStorage(TempFolderStorage):
     def _open(self, mode: str = "r") -> Any:
         if self.name:
             return super()._open(mode)
+        forget_uploads()
         file = tempfile.NamedTemporaryFile(prefix=_UPLOAD_PREFIX, delete=False)  # noqa: SIM115  # the caller closes it
         self.name = file.name
         return file
+
+
+def forget_uploads() -> None:
+    """Delete the uploaded tables that nobody confirmed in time: they hold names and addresses."""
+    oldest = (datetime.now(UTC) - UPLOAD_LIFETIME).timestamp()
+    for path in Path(tempfile.gettempdir()).glob(f"{_UPLOAD_PREFIX}*"):
+        with suppress(FileNotFoundError, PermissionError):  # somebody else's, or gone meanwhile
+            if path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 class Text(widgets.CharWidget):

@@ -69,9 +69,9 @@ def duration(seconds: float) -> str:
     return NBSP.join(shown) or f"0{NBSP}s"
 
 
-def time_to_go(eta_seconds: float | None) -> str:
+def time_to_go(eta_seconds: float | None, words: str = "to go") -> str:
     """How long a job still takes, in words; empty when nobody can tell yet. progress.js says the same."""
-    return "" if eta_seconds is None else f"about {duration(eta_seconds)} to go"
+    return "" if eta_seconds is None else f"about {duration(eta_seconds)} {words}"
 
 
 def progress_bar(
@@ -81,10 +81,12 @@ def progress_bar(
     *,
     percent: float | None = None,
     eta_seconds: float | None = None,
+    eta_words: str = "to go",
     poll_url: str = "",
     state: str = "",
+    live: str = "",
 ) -> SafeString:
-    """A bar with its label, "12 of 528" (or "34 %") and the time to go.
+    """A bar with its label, "12 of 528" (or "34 %") and the time to go; `eta_words` say to what.
 
     Give `done` and `total`, or `percent` (0–100) where the work has no countable pieces. With neither known
     yet, the bar only shows that work goes on.
@@ -92,9 +94,12 @@ def progress_bar(
     `{"state": str, "label": str, "done": int, "total": int | null, "percent": float | null,
     "eta_seconds": float | null, "finished": bool, "url": str | null}`. When `finished` is true the page
     offers a link to `url`, or reloads itself where there is none; it also reloads when the job is no longer
-    in `state`, which the rest of the page shows. Without JavaScript the reader reloads.
+    in `state`, which the rest of the page shows. Two more are optional: "eta_words", and "html", which takes
+    the place of what is in the element whose id is `live`. Without JavaScript the reader reloads.
     """
-    live = format_html(' data-progress="{}" data-state="{}"', poll_url, state) if poll_url else ""
+    follow = SafeString("")
+    if poll_url:
+        follow = format_html(' data-progress="{}" data-state="{}" data-live="{}"', poll_url, state, live)
     if total:
         count, value = f"{done} of {total}", format_html(' value="{}" max="{}"', done, total)
     elif percent is not None:
@@ -107,12 +112,12 @@ def progress_bar(
         '<span class="progress-count">{}</span></p><progress aria-label="{}"{}></progress>'
         '<p class="progress-foot"><span class="progress-eta">{}</span>{}</p>'
         '<span class="visually-hidden progress-news" role="status" aria-live="polite"></span></div>',
-        live,
+        follow,
         label,
         count,
         label,
         value,
-        time_to_go(eta_seconds),
+        time_to_go(eta_seconds, eta_words),
         reload,
     )
 

@@ -42,7 +42,9 @@ class Outcome:
 
     code: int
     error: str
-    """The line on standard error; empty when all went well."""
+    """The lines of the failure; empty when all went well."""
+    warnings: str
+    """What else was written to standard error; the progress is left out."""
     printed: str
     document: dict[str, Any]
     """What `--json` wrote; empty when nothing was."""
@@ -126,7 +128,8 @@ def audit(*arguments: str) -> Outcome:
         except CommandError as refusal:
             code, error = refusal.returncode, str(refusal)
         document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return Outcome(code, error, out.getvalue(), document)
+    warnings = "".join(line for line in err.getvalue().splitlines(keepends=True) if " %  " not in line)
+    return Outcome(code, error, warnings, out.getvalue(), document)
 
 
 def findings(state: str = "open", *, kind: str | None = None) -> set[FindingId]:

@@ -16,7 +16,7 @@ ADAS_TOKEN, BOBS_TOKEN, BOT_TOKEN = "xoxp-ada", "xoxp-bob", "xoxb-robo"
 
 USER_SCOPES = frozenset(
     {
-        *("team:read", "users:read", "users:read.email", "chat:write"),
+        *("team:read", "users:read", "users:read.email", "chat:write", "im:write"),
         *("channels:read", "channels:history", "channels:write"),
         *("groups:read", "groups:history", "groups:write"),
     }

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
-from groupadmin.sandbox.slack.faults import SlackError
+from groupadmin.sandbox.slack.faults import Delay, SlackError
 from groupadmin.sandbox.telegram.world import TelegramChat
 from members.models import Category, Exclusion, Group
 from tests.audit_world import TINY, Meanwhile, Office, changes, channel_without_bo, findings, missing_bo
@@ -213,6 +213,20 @@ class TestWhatARunDidNotSee:
         assert findings() == before
         assert {row["verdict"] for row in partial.rows().values()} <= {"error", "exempt"}
         assert len(partial.rows()) == TINY.slack_in_scope, "known groups are listed all the same"
+
+    @pytest.mark.usefixtures("impatient")
+    @pytest.mark.parametrize("later", ["conversations.list", "users.list"])
+    def test_is_not_told_by_halves_when_the_list_of_groups_ends_early(
+        self, office: Office, later: str
+    ) -> None:
+        office.slack.page_cap = 5
+        office.slack.script.add("conversations.list", skip=2, **NEVER_ANSWERS)
+        office.slack.script.add(later, Delay(0.5))
+
+        partial = office.audit(SLACK)
+
+        seen = [person for row in partial.rows().values() for person in row["required_present"]]
+        assert (partial.code, seen) == (3, []), "not even ourselves, whichever list came first"
 
     def test_is_nothing_of_the_other_platform(self, office: Office) -> None:
         office.audit()

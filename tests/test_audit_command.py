@@ -10,7 +10,9 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
+from pytest_django import Settings
 
 from audits.models import AuditRun, Finding, GroupResult, RunState, Trigger
 from audits.services import request_audit
@@ -18,7 +20,7 @@ from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.company.words import ODD_TELEGRAM_TITLES
 from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack.faults import Delay
-from members.models import Group
+from members.models import Group, MembershipRule, ScopeLine, Team
 from members.platforms.types import Platform
 from tests.audit_world import TINY, Office
 from tests.processes import environment, eventually, manage, running, test_database_url
@@ -40,7 +42,7 @@ def env(office: Office, tmp_path: Path) -> dict[str, str]:
 
 class TestAProcess:
     def test_does_it_all(self, env: dict[str, str], tmp_path: Path) -> None:
-        files = [tmp_path / "new" / f"audit.{suffix}" for suffix in ("xlsx", "csv", "json")]
+        files = [tmp_path / f"audit.{suffix}" for suffix in ("xlsx", "csv", "json")]
 
         done = manage("audit", *(f"--{path.suffix[1:]}={path}" for path in files), env=env)
 
@@ -52,20 +54,18 @@ class TestAProcess:
         assert (run.state, run.trigger, run.attempts) == ("complete", "command", 1)
         assert sorted(run.reports.values_list("format", flat=True)) == ["csv", "json", "xlsx"]
 
-    def test_ends_in_one_clear_line_without_a_token(self, env: dict[str, str]) -> None:
-        done = manage("audit", "--platform=slack", env=env | {"SLACK_USER_TOKEN": ""})
+    def test_says_once_and_in_one_line_each_what_went_wrong(self, env: dict[str, str]) -> None:
+        done = manage("audit", env=env | {"SLACK_USER_TOKEN": "", "TELEGRAM_SESSION": ""})
 
         assert done.returncode == 4
-        assert complaint(done.stderr).endswith(
-            f"Audit {AuditRun.objects.get().pk} failed: "
-            "Slack is not configured: set SLACK_USER_TOKEN to a user token (xoxp-…)"
-        )
-
-    def test_ends_in_one_clear_line_without_a_database(self, env: dict[str, str], tmp_path: Path) -> None:
-        done = manage("audit", env=env | {"DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}"})
-
-        assert done.returncode == 1
-        assert "manage.py migrate" in complaint(done.stderr)
+        assert done.stderr.splitlines()[-2:] == [
+            "Slack is not configured: set SLACK_USER_TOKEN to a user token (xoxp-…)",
+            "Telegram is not configured: set TELEGRAM_SESSION (sign in to get one)",
+        ]
+        assert done.stdout.splitlines() == [
+            f"Audit {AuditRun.objects.get().pk}: failed",
+            "No group was audited.",
+        ]
 
     def test_knows_its_platforms(self, env: dict[str, str]) -> None:
         done = manage("audit", "--platform=discord", env=env)
@@ -114,17 +114,91 @@ class TestAProcess:
         assert (killed.state, killed.attempts) == ("queued", 1), "the workers will take it up"
 
 
-class TestFiles:
-    def test_a_place_that_cannot_be_written_costs_the_file_and_not_the_audit(
-        self, office: Office, tmp_path: Path
+class TestAPolicyThatSaysNothing:
+    """A new installation: the account is there, and nobody has said yet who must be where."""
+
+    def test_without_scope_nothing_is_audited_which_is_no_success(self, office: Office) -> None:
+        ScopeLine.objects.exclude(kind="exclude").delete()
+
+        outcome = office.audit()
+
+        assert outcome.code == 4
+        assert outcome.error == (
+            "Nothing on Slack and Telegram is in scope: "
+            "say with loadpolicy, or under Policy in the admin, which groups count."
+        )
+
+    def test_a_platform_without_scope_is_named(self, office: Office) -> None:
+        ScopeLine.objects.filter(platform="telegram").delete()
+
+        outcome = office.audit()
+
+        assert outcome.code == 0
+        assert outcome.warnings.startswith("Nothing on Telegram is in scope: ")
+
+    def test_a_scope_that_no_group_matches_is_told(self, office: Office) -> None:
+        ScopeLine.objects.filter(kind="include").update(pattern="misspelt")
+
+        outcome = office.audit("--platform=slack")
+
+        assert (outcome.code, outcome.rows()) == (0, {})
+        assert outcome.warnings == "No group matches the scope: compare it with the names of the groups.\n"
+
+    @pytest.mark.parametrize("lacking", [MembershipRule, Team])
+    def test_without_anybody_to_ask_for_full_coverage_means_nothing(
+        self, office: Office, lacking: type[MembershipRule] | type[Team]
     ) -> None:
-        (tmp_path / "file").write_text("in the way")
+        MembershipRule.objects.filter(employee__isnull=False).delete()
+        for team in Team.objects.all():
+            team.employees.clear()
+        if lacking is MembershipRule:
+            MembershipRule.objects.all().delete()
 
-        outcome = office.audit("--platform=slack", f"--xlsx={tmp_path / 'file' / 'audit.xlsx'}")
+        outcome = office.audit("--platform=slack")
 
-        assert outcome.code == 1
-        assert outcome.error.startswith(f"Cannot write {tmp_path / 'file' / 'audit.xlsx'}: ")
+        assert outcome.code == 0
+        assert outcome.warnings == (
+            "Nobody is asked for on Slack: "
+            "say with loadpolicy, or under Policy in the admin, who must be in the groups.\n"
+        )
+
+    def test_a_policy_that_says_enough_is_not_commented(self, office: Office) -> None:
+        assert office.audit().warnings == ""
+
+
+class TestFiles:
+    @pytest.mark.parametrize("option", ["xlsx", "csv", "json"])
+    def test_a_misspelt_folder_is_refused_before_the_audit(
+        self, office: Office, tmp_path: Path, option: str
+    ) -> None:
+        path = tmp_path / "misspelt" / "audit"
+
+        with pytest.raises(CommandError) as refused:
+            call_command("audit", f"--{option}={path}")
+
+        assert (refused.value.returncode, str(refused.value)) == (
+            2,
+            f"Cannot write {path}: there is no folder {path.parent}.",
+        )
+        assert not path.parent.exists()
+        assert not AuditRun.objects.exists()
+
+    def test_a_disk_that_is_full_costs_the_file_and_not_the_audit(self, office: Office) -> None:
+        outcome = office.audit("--platform=slack", "--csv=/dev/full")
+
+        assert (outcome.code, outcome.error) == (1, "Cannot write /dev/full: No space left on device.")
         assert AuditRun.objects.get().state == "complete"
+
+    def test_an_audit_that_learnt_nothing_leaves_the_earlier_files(
+        self, office: Office, settings: Settings, tmp_path: Path
+    ) -> None:
+        table = tmp_path / "audit.csv"
+        office.audit("--platform=slack", f"--csv={table}")
+        before = table.read_text()
+        settings.SLACK_USER_TOKEN = ""
+
+        assert office.audit("--platform=slack", f"--csv={table}").state == "failed"
+        assert table.read_text() == before
 
     def test_strange_names_arrive_whole_and_harmless(self, office: Office, tmp_path: Path) -> None:
         """Emoji, right-to-left text, a formula, and a control character, which no spreadsheet takes."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 from time import sleep
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection, transaction
 from django.utils import timezone
 
 from audits import services
@@ -21,7 +24,7 @@ from groupadmin.embedded import Engine
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack.faults import Delay
-from members.models import Group
+from members.models import Category, Group
 from members.platforms.types import Platform
 from tests.audit_world import TINY, Office
 from tests.processes import environment, eventually, running, test_database_url
@@ -65,6 +68,17 @@ def lists_to_read(office: Office) -> int:
     return sum(not member.slack_account.deleted for member in office.company.staff.values())
 
 
+def store(*, total_members: int) -> None:
+    """What an audit does with a channel that it saw; in any thread."""
+    run = request(state="running", owner="this-machine:1:x")
+    evaluation = judge(policy(), seen([channel("C1", total_members=total_members)]))
+    try:
+        record(run=run, evaluation=evaluation, state=RunState.COMPLETE, message="", at=timezone.now())
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            connection.close()
+
+
 class TestOnAWorker:
     def test_runs_to_its_end(self, office: Office, worker: None) -> None:
         run = request(*Platform)
@@ -76,6 +90,7 @@ class TestOnAWorker:
         eventually(lambda: run.reports.count() == 3)
 
     def test_shows_how_far_it_is(self, office: Office, worker: None) -> None:
+        office.slack.script.add("users.list", Delay(0.5))  # the list of channels is there first
         linger(office, 1.5)
         run = request()
         seen: set[tuple[str, int]] = set()
@@ -88,7 +103,8 @@ class TestOnAWorker:
         enqueue(run.pk)
         eventually(watched)
 
-        assert [label for label, percent in seen if "reading memberships" in label and 0 < percent < 100]
+        asked = len(office.company.staff)
+        assert [label for label, percent in seen if label.endswith(f" of {asked}") and 20 < percent < 100]
         assert (run.state, run.progress_percent) == ("complete", 100)
 
     def test_is_cancelled_while_it_runs_and_records_nothing(self, office: Office, worker: None) -> None:
@@ -256,6 +272,21 @@ class TestOneHolder:
 
         run.refresh_from_db()
         assert (run.state, Group.objects.count(), Finding.objects.count()) == ("running", 0, 0)
+
+    def test_a_category_that_is_pinned_while_it_stores_the_groups_stays(self, transactional_db: None) -> None:
+        for key in ("customer", "intro"):
+            Category.objects.create(key=key, name=key)
+        store(total_members=9)
+        storing = Thread(target=store, kwargs={"total_members": 10})
+
+        with transaction.atomic():
+            Group.objects.update(category=Category.objects.get(key="intro"), category_pinned=True)
+            storing.start()
+            sleep(0.5)  # it comes to where it has to wait for us
+        storing.join()
+
+        group = Group.objects.select_related("category").get()
+        assert (group.total_members, str(group.category)) == (10, "intro")
 
     def test_a_worker_that_stops_gives_the_run_back(self, office: Office) -> None:
         linger(office, 1.2)

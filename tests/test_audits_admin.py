@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from urllib.parse import urljoin
@@ -18,11 +19,17 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from audits.display import KINDS_BY_URGENCY, VERDICTS_BY_URGENCY
 from audits.models import AuditRun, Finding, RunState, Trigger
 from audits.reports import store_reports
+from audits.rows import Verdict
+from members.admin.base import TableExportMixin
 from members.models import Employee, Exclusion, Group
+from members.policy import FindingKind
+from members.services import load_policy
+from members.tables import Xlsx
 from tests.audit_rows import ADA, BOB, on_telegram, slack_run, stored
-from tests.worlds import NOW, TELEGRAM, judge, policy, seen, supergroup
+from tests.worlds import NOW, TELEGRAM, channel, in_groups, judge, policy, seen, supergroup
 
 pytestmark = pytest.mark.django_db
 
@@ -186,6 +193,15 @@ class TestFindingsList:
         kinds = [finding.kind for finding in rows(viewer, FINDINGS)]  # type: ignore[attr-defined]
         assert kinds == ["missing_required", "missing_optional"]
 
+    def test_gaps_come_first_and_each_tells_its_platform(self, viewer: Client) -> None:
+        slack_run("acme-ibtc-bitsafe", "globex-ibtc-bitsafe", bob_in=1)
+        kinds = [finding.kind for finding in rows(viewer, FINDINGS)]  # type: ignore[attr-defined]
+        assert kinds == ["missing_required", "deprecated_name", "deprecated_name"]
+        assert read(viewer, FINDINGS).count('class="field-platform') == 3
+
+    def test_every_kind_has_its_place_in_the_list(self) -> None:
+        assert set(KINDS_BY_URGENCY) == set(FindingKind)
+
     def test_nothing_open_is_good_news_not_an_empty_record(self, viewer: Client) -> None:
         slack_run("acme-bitsafe")
         slack_run("acme-bitsafe", bob_in=1)
@@ -224,19 +240,83 @@ class TestFindingsList:
         slack_run("acme-bitsafe")
         finding = Finding.objects.get()
         change = reverse("admin:audits_finding_change", args=[finding.pk])
-        (accept,) = (link for link in links(admin_client, change) if "exclusion/add" in link)
-        form = admin_client.get(accept).context["adminform"].form
-        assert form.initial == {
-            "platform": "slack",
-            "group_external_id": "C0",
-            "employee": str(finding.employee_id),
-            "kind": "missing_required",
-        }
-        Exclusion.objects.create(
-            platform="slack", group_external_id="C0", employee=finding.employee, reason="They asked."
+        (accept,) = (link for link in links(admin_client, change) if "accept" in link)
+        assert "Missing required: Bob Example in acme-bitsafe" in read(admin_client, accept)
+        answer = admin_client.post(accept, {"reason": "They asked.", "expires": ""}, follow=True)
+        granted = Exclusion.objects.get()
+        assert (granted.platform, granted.group_external_id) == ("slack", "C0")
+        assert (granted.employee, granted.kind, granted.granted_by) == (
+            finding.employee,
+            "missing_required",
+            "admin",
         )
-        Finding.objects.update(state="excluded")
-        assert ">They asked.</a>" in read(admin_client, change)
+        exclusion = reverse("admin:members_exclusion_change", args=[granted.pk])
+        (message,) = answer.context["messages"]
+        assert exclusion in str(message)
+        assert "It takes effect with the next audit" in str(message)
+        page = read(admin_client, change)
+        assert f'<a href="{exclusion}">They asked.</a>' in page
+        assert "It takes effect with the next audit" in page
+        assert accept not in page
+        assert ">Accepted</span>" in read(admin_client, FINDINGS)
+
+    def test_the_next_audit_excludes_what_was_accepted(self, admin_client: Client) -> None:
+        slack_run("acme-bitsafe")
+        finding = Finding.objects.get()
+        accept = reverse("admin:audits_finding_accept", args=[finding.pk])
+        admin_client.post(accept, {"reason": "They asked."}, follow=True)
+        channels = seen([channel("C0")], in_groups("ada", "C0"), in_groups("bob"))
+        stored(judge(replace(policy(ADA, BOB), exclusions=load_policy().exclusions), channels))
+        finding.refresh_from_db()
+        assert finding.state == "excluded"
+        page = read(admin_client, reverse("admin:audits_finding_change", args=[finding.pk]))
+        assert ">They asked.</a>" in page
+        assert "next audit" not in page
+        Exclusion.objects.all().delete()
+        page = read(admin_client, reverse("admin:audits_finding_change", args=[finding.pk]))
+        assert "the next audit opens this finding again" in page
+
+    def test_an_exception_that_has_ended_is_granted_anew(self, admin_client: Client) -> None:
+        slack_run("acme-bitsafe")
+        finding = Finding.objects.get()
+        today = datetime.now(UTC).date()
+        ended = Exclusion.objects.create(
+            platform="slack",
+            group_external_id="C0",
+            employee=finding.employee,
+            kind=finding.kind,
+            reason="On leave.",
+            expires=today - timedelta(days=1),
+        )
+        accept = reverse("admin:audits_finding_accept", args=[finding.pk])
+        assert "On leave." not in read(admin_client, accept)
+        answer = admin_client.post(accept, {"reason": "On leave again.", "expires": ended.expires})
+        assert "This day is over." in answer.content.decode()
+        admin_client.post(accept, {"reason": "On leave again.", "expires": today})
+        ended.refresh_from_db()
+        assert (ended.reason, ended.expires, ended.granted_by) == ("On leave again.", today, "admin")
+
+    def test_an_exception_needs_a_reason(self, admin_client: Client) -> None:
+        slack_run("acme-bitsafe")
+        accept = reverse("admin:audits_finding_accept", args=[Finding.objects.get().pk])
+        assert "This field is required." in admin_client.post(accept, {"reason": " "}).content.decode()
+        assert not Exclusion.objects.exists()
+
+    def test_what_is_accepted_or_over_is_not_accepted_again(self, admin_client: Client) -> None:
+        slack_run("acme-bitsafe")
+        accept = reverse("admin:audits_finding_accept", args=[Finding.objects.get().pk])
+        admin_client.post(accept, {"reason": "They asked."})
+        answer = admin_client.post(accept, {"reason": "Twice."}, follow=True)
+        assert "There is nothing to accept" in answer.content.decode()
+        assert Exclusion.objects.get().reason == "They asked."
+
+    def test_those_who_may_not_grant_exceptions_accept_nothing(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe")
+        pk = Finding.objects.get().pk
+        accept = reverse("admin:audits_finding_accept", args=[pk])
+        assert accept not in read(viewer, reverse("admin:audits_finding_change", args=[pk]))
+        assert viewer.post(accept, {"reason": "Please."}).status_code == 403
+        assert not Exclusion.objects.exists()
 
     def test_an_exclusion_that_has_ended_explains_nothing(self, admin_client: Client) -> None:
         slack_run("acme-bitsafe")
@@ -268,7 +348,8 @@ class TestFindingsList:
         slack_run("=acme-bitsafe", "globex-bitsafe", bob_in=0)
         fields = {f"findingresource_{name}": "on" for name in ("group_name", "employee_name", "state")}
         export = reverse("admin:audits_finding_export") + "?q=acme"
-        response = viewer.post(export, {"format": "1", "resource": "0", **fields})
+        workbook = str(TableExportMixin.export_formats.index(Xlsx))
+        response = viewer.post(export, {"format": workbook, "resource": "0", **fields})
         assert response.status_code == 200, response.content.decode()[:500]
         sheet = openpyxl.load_workbook(BytesIO(response.content)).active
         assert list(sheet.values) == [  # type: ignore[union-attr]
@@ -296,6 +377,37 @@ class TestResultsList:
         )
         slack_run("acme-bitsafe")
         assert {result.run_id for result in rows(viewer, RESULTS)} == {both.pk, both.pk + 1}  # type: ignore[attr-defined]
+
+    def test_the_newest_word_is_that_of_the_run_that_finished_last(self, viewer: Client) -> None:
+        patient = slack_run("acme-bitsafe", at=NOW + timedelta(hours=2))
+        slack_run("globex-bitsafe", at=NOW + timedelta(hours=1))
+        assert {result.run_id for result in rows(viewer, RESULTS)} == {patient.pk}  # type: ignore[attr-defined]
+
+    def test_gaps_come_first(self, viewer: Client) -> None:
+        run = slack_run("a-bitsafe", "b-bitsafe", "c-bitsafe", "d-company-bitsafe", "e-bitsafe", bob_in=1)
+        run.results.filter(name="b-bitsafe").update(verdict="error")
+        run.results.filter(name="c-bitsafe").update(verdict="not_visible")
+        verdicts = [result.verdict for result in rows(viewer, RESULTS)]  # type: ignore[attr-defined]
+        assert verdicts == ["incomplete", "not_visible", "error", "complete", "exempt"]
+        assert list(tabs(viewer, RESULTS)) == [
+            "All",
+            "Incomplete",
+            "Not visible",
+            "Error",
+            "Complete",
+            "Exempt",
+        ]
+        by_verdict = rows(viewer, f"{RESULTS}?o=3")
+        assert [result.verdict for result in by_verdict] == verdicts  # type: ignore[attr-defined]
+
+    def test_every_verdict_has_its_place_in_the_list(self) -> None:
+        assert set(VERDICTS_BY_URGENCY) == set(Verdict)
+
+    def test_of_one_group_the_last_audit_comes_first(self, viewer: Client) -> None:
+        first = slack_run("acme-bitsafe")
+        second = slack_run("acme-bitsafe", bob_in=1, at=NOW + timedelta(hours=1))
+        history = f"{RESULTS}?run=all&group__id__exact={Group.objects.get().pk}"
+        assert [result.run_id for result in rows(viewer, history)] == [second.pk, first.pk]  # type: ignore[attr-defined]
 
     def test_all_runs(self, viewer: Client) -> None:
         slack_run("acme-bitsafe")

@@ -34,6 +34,8 @@ def test_an_empty_environment_is_a_good_one() -> None:
         ({"TELEGRAM_API_HASH": "0123"}, "groupadmin.E002"),
         ({"TELEGRAM_SERVER": "127.0.0.1:443"}, "groupadmin.E003"),
         ({"TELEGRAM_SERVER_KEY": "/no/such/key.pem"}, "groupadmin.E004"),
+        ({"REDIS_URL": "localhost:6379"}, "groupadmin.E007"),
+        ({"REDIS_URL": "redis://localhost:port/0"}, "groupadmin.E007"),
     ],
 )
 def test_a_wrong_value_is_named(settings: Settings, values: dict[str, object], complaint: str) -> None:

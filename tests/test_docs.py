@@ -155,10 +155,11 @@ def test_every_option_in_the_text_belongs_to_a_command() -> None:
         assert shown <= known, document.name
 
 
-def test_the_readme_names_every_option_of_the_audit() -> None:
-    inherited = options_of(BaseCommand().create_parser("manage.py", "audit"))
+@pytest.mark.parametrize("command", ["audit", "add_missing", "add_member"])
+def test_the_readme_names_every_option(command: str) -> None:
+    inherited = options_of(BaseCommand().create_parser("manage.py", command))
 
-    assert options_of(parser_of("audit")) - inherited <= set(spans(section(README, "Daily use")))
+    assert options_of(parser_of(command)) - inherited <= set(spans(section(README, "Daily use")))
 
 
 def test_the_readme_opens_with_a_picture_and_the_two_commands() -> None:

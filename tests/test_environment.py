@@ -58,6 +58,53 @@ def test_a_value_of_the_wrong_type_is_told_in_one_line_that_does_not_repeat_it(t
     ]
 
 
+@pytest.mark.parametrize(
+    ("word", "meaning"), [("True", True), ("yes", True), ("1", True), (" off ", False), ("no", False)]
+)
+def test_yes_and_no_are_known_words(env_file: Path, word: str, meaning: bool) -> None:
+    os.environ["SWITCH"] = word
+
+    assert Environment.load(env_file).bool("SWITCH") is meaning
+
+
+@pytest.mark.parametrize("word", ["maybe", "2", "Treu", "-"])
+def test_any_other_word_is_refused_and_not_taken_for_no(env_file: Path, word: str) -> None:
+    os.environ["SWITCH"] = word
+
+    with pytest.raises(ImproperlyConfigured, match=r"The value of SWITCH cannot be read"):
+        Environment.load(env_file).bool("SWITCH", default=True)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "groupadmin",
+        "postgres://u:secret@host:port/name",
+        "mysql://u@host/name",
+        "sqlite://folder/file",
+    ],
+)
+def test_a_database_address_that_is_none_is_told_in_one_line(env_file: Path, address: str) -> None:
+    os.environ["PLACE"] = address
+
+    with pytest.raises(ImproperlyConfigured) as refused:
+        Environment.load(env_file).database("PLACE", default="sqlite:///x")
+
+    assert str(refused.value) == (
+        "PLACE is no database address: it looks like postgres://user@host/name, or sqlite:////path/file."
+    )
+
+
+@pytest.mark.parametrize("line", ["hunter2", "PASSWORD hunter2", "PASS-WORD=hunter2", "PASSWORD = hunter2"])
+def test_a_line_that_is_no_setting_is_told_by_its_number_alone(env_file: Path, line: str) -> None:
+    env_file.write_text(f"# secrets\n\n{line}\n")
+
+    with pytest.raises(ImproperlyConfigured) as refused:
+        Environment.load(env_file)
+
+    assert str(refused.value) == f"{env_file}, line 3: it is not of the form NAME=value."
+
+
 def test_a_generated_secret_key_is_kept_and_private(tmp_path: Path) -> None:
     path = tmp_path / "secret_key"
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from members.identity import Reason, Resolution, Resolved, Unresolved, resolve, resolve_all
-from members.models import Employee, EmployeeHandle
+from members.models import LONGEST_USERNAME, Employee, EmployeeHandle
 from members.platforms.types import Platform, PlatformUser, Wanted
 from members.services import IdentitySeen, load_policy, record_identities
 
@@ -267,6 +267,14 @@ class TestWhatIsKept:
         assert record_identities(seen=[IdentitySeen("ada", user("U1", "ada"))], at=self.FIRST) == ()
         employee.refresh_from_db()
         assert employee.slack_user_id is None
+
+    def test_a_username_too_long_to_be_real_costs_nothing_else(self, employee: Employee) -> None:
+        endless = "a" * (LONGEST_USERNAME + 1)
+        record_identities(seen=[IdentitySeen("ada", user("U1", endless), changed_from="ada")], at=self.FIRST)
+        employee.refresh_from_db()
+        assert (employee.slack_user_id, employee.slack_username) == ("U1", "ada")
+        employee.full_clean()
+        assert [username for username, _, _ in self.handles()] == ["ada"]
 
     def test_an_employee_deleted_meanwhile_is_no_problem(self) -> None:
         assert record_identities(seen=[IdentitySeen("ada", user("U1", "ada"))], at=self.FIRST) == ()

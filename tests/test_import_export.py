@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import re
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from io import BytesIO, StringIO
@@ -20,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
+from groupadmin.tasks import forget_uploads
 from members import tables
 from members.models import (
     Category,
@@ -36,7 +40,7 @@ from members.policy import FindingKind, Level, Match, ScopeKind
 from members.spreadsheet import csv_safe, printable
 from members.tables import escaped, unescaped
 
-CSV, XLSX = "0", "1"
+XLSX, CSV = "0", "1"
 NOW = datetime(2026, 5, 4, 8, tzinfo=UTC)
 
 Table = Sequence[Sequence[Any]]
@@ -252,6 +256,34 @@ class TestImport:
         preview = upload(admin_client, Employee, as_csv(EMPLOYEES))
         preview.context["confirm_form"].initial["import_file_name"] = "passwd"
         assert "Upload it again" in confirm(admin_client, Employee, preview)
+
+    def test_uploads_that_nobody_confirmed_go_away(
+        self, admin_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        upload(admin_client, Employee, as_csv(EMPLOYEES))
+        (forgotten,) = tmp_path.iterdir()
+        others = tmp_path / "somebody else's"
+        others.touch()
+        past = (datetime.now(UTC) - tables.UPLOAD_LIFETIME).timestamp() - 1
+        for path in (forgotten, others):
+            os.utime(path, (past, past))
+
+        upload(admin_client, Employee, as_csv(EMPLOYEES))
+        assert not forgotten.exists()
+        assert len(list(tmp_path.iterdir())) == 2
+
+        forget_uploads()
+        assert len(list(tmp_path.iterdir())) == 2, "one still waits for its confirmation"
+
+    def test_the_buttons_say_what_they_do(self, admin_client: Client) -> None:
+        importing = admin_client.get(page(Employee, "import")).content.decode()
+        exporting = admin_client.get(page(Employee, "export")).content.decode()
+        assert 'value="Preview the import"' in importing
+        assert 'value="Export"' in exporting
+        for content, heading in ((importing, "Import employees"), (exporting, "Export employees")):
+            assert f"<h1>{heading}</h1>" in content
+            assert re.findall(r"<option.*>(.*)</option>", content) == ["xlsx", "csv"]
 
     def test_the_history_tells_who_imported_which_file(self, admin_client: Client, admin_user: User) -> None:
         load(admin_client, Employee, EMPLOYEES)

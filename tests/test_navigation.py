@@ -22,17 +22,21 @@ def shown(client: Client, path: str = "/admin/") -> list[tuple[str, list[str]]]:
 
 
 def test_pages_stand_in_the_order_of_the_work_under_plain_labels(admin_client: Client) -> None:
-    navigation = shown(admin_client)
-
-    assert navigation[:4] == [
+    assert shown(admin_client)[:6] == [
         ("People", ["Employees", "Teams"]),
         ("Groups", ["Groups", "Categories"]),
-        ("Policy", ["Rules", "Scope", "Naming", "Exclusions"]),
-        ("Audits", ["Runs", "Findings", "Results"]),
+        ("Policy", ["Membership rules", "Scope lines", "Naming rules", "Exclusions"]),
+        ("Audits", ["Audit runs", "Findings", "Group results"]),
+        ("Changes", ["Operations", "Activity events"]),
+        ("System", ["Users", "Roles", "Schedules"]),
     ]
-    name, pages = navigation[4]
-    assert name == "System"
-    assert pages[:3] == ["Users", "Roles", "Schedules"]
+
+
+def test_a_page_is_called_as_the_link_that_leads_to_it(admin_client: Client) -> None:
+    sections = admin_client.get("/admin/").context["available_apps"]
+
+    for page in (page for section in sections for page in section["models"]):
+        assert f"<h1>{page['name']}</h1>" in admin_client.get(page["admin_url"]).content.decode()
 
 
 def test_every_page_it_names_exists() -> None:

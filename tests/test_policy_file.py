@@ -231,6 +231,9 @@ class TestRefusing:
             ({**EXAMPLE, "rules": None}, "rules: must be a list, not null"),
             ({**EXAMPLE, "teams": ["core"]}, 'teams[0]: must be an object, not "core"'),
             ({**EXAMPLE, "exlusions": []}, "exlusions: unknown key; did you mean exclusions?"),
+            ({"teams": [], "employes": []}, "employes: unknown key; did you mean employees?"),
+            ({"employes": []}, "employes: unknown key; did you mean employees?"),
+            ({"internl_groups": []}, "internl_groups: unknown key; did you mean internal_groups?"),
             ({**EXAMPLE, "naming": EXAMPLE["naming"] * 2}, "naming[1].pattern: is the same as in naming[0]"),
         ],
     )

@@ -161,6 +161,26 @@ class TestRoundTrip:
         call_command("loadpolicy", target)
         assert capsys.readouterr().out == "Policy loaded: 12 unchanged.\n"
 
+    def test_a_dry_run_is_told_as_what_would_be(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        apply(**EXAMPLE)
+        source = tmp_path / "policy.json"
+        source.write_text('{"teams": [{"key": "core", "name": "The core"}, {"key": "new", "name": "New"}]}')
+        call_command("loadpolicy", source, "--dry-run")
+        assert capsys.readouterr().out.splitlines() == [
+            "would update team core: name Core team → The core",
+            "would create team new",
+            "would keep team bd: not in the file, but named by 1 employee",
+            "Dry run, nothing was changed: 1 would be created, 1 would be updated, 1 would be kept.",
+        ]
+
+    def test_it_can_be_brief(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        source = tmp_path / "policy.json"
+        source.write_text(json.dumps({"teams": EXAMPLE["teams"]}))
+        call_command("loadpolicy", source, verbosity=0)
+        assert capsys.readouterr().out == "Policy loaded: 2 created.\n"
+
 
 class TestWhatAFileCannotDo:
     def test_a_dry_run_tells_and_changes_nothing(self) -> None:

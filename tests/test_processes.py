@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -12,7 +13,15 @@ from urllib.request import urlopen
 import pytest
 from django.conf import settings
 
+from audits.models import Trigger
+from audits.services import request_audit
+from audits.tasks import enqueue
 from groupadmin.processes import Group, Program
+from groupadmin.sandbox.company import build_company
+from groupadmin.sandbox.runner import Sandbox
+from groupadmin.sandbox.slack.faults import Delay
+from members.platforms.types import Platform
+from tests.audit_world import TINY, Office
 from tests.processes import environment, eventually, free_port, manage, running, test_database_url
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
@@ -101,4 +110,32 @@ def test_serve_runs_web_workers_and_beat(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(40) == 0, log.read_text()
 
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_an_audit_that_runs_when_the_workers_stop_goes_back_to_the_queue(
+    start_sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    office = Office(start_sandbox(build_company(TINY)))
+    office.slack.script.add("users.conversations", Delay(2), times=None)
+    run = request_audit(platforms=[Platform.SLACK], trigger=Trigger.PERSON)
+    log = tmp_path / "worker.log"
+    env = environment(
+        DATABASE_URL=test_database_url(),
+        REDIS_URL=settings.REDIS_URL,
+        VAR_DIR=str(tmp_path),
+        SECRET_KEY="tests only",
+        **office.environment,
+    )
+    command = [sys.executable, "-m", "celery", "--app", "groupadmin", "worker", "--concurrency=1"]
+    enqueue(run.pk)
+    with running(command, env=env, log=log) as process:
+        eventually(lambda: "users.conversations" in office.slack.calls.counts())
+        process.terminate()
+        assert process.wait(40) == 0, log.read_text()
+
+    run.refresh_from_db()
+    assert (run.state, run.attempts, run.owner) == ("queued", 0, "")
     assert "Traceback" not in log.read_text()

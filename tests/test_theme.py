@@ -271,7 +271,7 @@ def test_a_search_without_result_offers_the_whole_list(admin_client: Client, ada
 
 def test_the_preview_of_an_import_has_no_code_in_it_but_the_packages_own_marks(admin_client: Client) -> None:
     file = SimpleUploadedFile("people.csv", b"key,name\nada,Ada Example\n")
-    response = admin_client.post("/admin/members/employee/import/", {"import_file": file, "format": "0"})
+    response = admin_client.post("/admin/members/employee/import/", {"import_file": file, "format": "1"})
     page = Page(response.content.decode())
 
     assert response.context["result"].valid_rows()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from celery.worker import state as worker_state
 from django.contrib.sessions.models import Session
 
 from groupadmin.celery import app
 from groupadmin.embedded import Engine
 from groupadmin.tasks import clear_expired_sessions
-from tests.processes import eventually
+from members import worker
+from tests.processes import ROOT, eventually
 
 
 @pytest.mark.usefixtures("worker")
@@ -40,7 +42,30 @@ def test_telegram_work_waits_in_a_queue_of_its_own() -> None:
 
 def test_long_tasks_can_see_that_the_engine_stops() -> None:
     with Engine(app, beat=False) as engine:
-        assert worker_state.should_stop is None
+        assert not worker.is_stopping()
 
-    assert worker_state.should_stop is not None
+    assert worker.is_stopping()
     assert not engine.left_working
+
+
+POOL = """
+import os, sys, time
+from celery.signals import worker_shutting_down
+from members import worker
+
+child = os.fork()
+if child == 0:
+    deadline = time.monotonic() + 30
+    while not worker.is_stopping() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os._exit(0 if worker.is_stopping() else 1)
+worker_shutting_down.send(sender="worker", sig="SIGTERM", how="Warm", exitcode=0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_so_can_those_in_the_pool_of_a_worker_that_is_told_to_stop() -> None:
+    """Celery tells the process that forked them, and only that one."""
+    done = subprocess.run([sys.executable, "-c", POOL], cwd=ROOT, check=False, timeout=60)
+
+    assert done.returncode == 0

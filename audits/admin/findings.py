@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
-from django.utils.html import format_html_join
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from import_export import resources
 
-from audits.admin.base import RecordAdmin, link
-from audits.admin.filters import ALL, DefaultFilter, GroupFilter, LinkedFilter, number
-from audits.display import CHANGE_TONES, STATE_TONES, optional_last, words
+from audits.admin.acceptance import AcceptanceForm, accepting, may_accept
+from audits.admin.filters import GroupFilter
+from audits.admin.remedies import AddMissingAction
+from audits.display import CHANGE_TONES, KINDS_BY_URGENCY, STATE_TONES, in_order_of, words
 from audits.lifecycle import Change, State
 from audits.models import Finding, FindingChange
+from audits.remediation.selections import MissingSelection
 from members.admin.base import TableExportMixin
-from members.models import Employee, Exclusion, holding
+from members.list_filters import ALL, DefaultFilter, LinkedFilter, number
+from members.models import Employee
+from members.records import RecordAdmin, link
 from members.tables import Moment, WholeNumber, shown
-from members.ui import DASH, badge, time_tag
+from members.ui import badge, time_tag
 
 if TYPE_CHECKING:
     ChangeInlineBase = admin.TabularInline[FindingChange, Finding]
@@ -75,12 +83,16 @@ class ChangedByFilter(admin.SimpleListFilter):
         return number(run_id), change if change in {*Change} else ""
 
 
+NEXT_AUDIT = "It takes effect with the next audit; until then the finding stays open."
+
+
 class FindingChangeInline(ChangeInlineBase):
     """The finding's life, run by run."""
 
     model = FindingChange
+    template = "admin/audits/finding/history.html"
     verbose_name_plural = "history"
-    fields = readonly_fields = ("when", "what", "reason", "by")
+    fields = readonly_fields = ("what", "why", "when", "by")
     can_delete = False
     extra = 0
     ordering = ("-at", "-id")
@@ -104,6 +116,10 @@ class FindingChangeInline(ChangeInlineBase):
     @admin.display(description="What")
     def what(self, change: FindingChange) -> SafeString:
         return badge(change.get_change_display(), CHANGE_TONES[change.change])
+
+    @admin.display(description="Why")
+    def why(self, change: FindingChange) -> str:
+        return change.reason
 
     @admin.display(description="By")
     def by(self, change: FindingChange) -> SafeString:
@@ -140,10 +156,19 @@ class FindingResource(resources.ModelResource):
 
 
 @admin.register(Finding)
-class FindingAdmin(TableExportMixin, RecordAdmin):
+class FindingAdmin(AddMissingAction, TableExportMixin, RecordAdmin):
     resource_classes = (FindingResource,)
     change_list_template = "admin/audits/change_list.html"
-    list_display = ("what", "status", "group_link", "employee_link", "detail", "first_seen", "last_seen")
+    list_display = (
+        "what",
+        "status",
+        "platform",
+        "group_link",
+        "employee_link",
+        "about",
+        "first_seen",
+        "last_seen",
+    )
     list_display_links = ("what",)
     list_filter = (
         StateFilter,
@@ -159,24 +184,47 @@ class FindingAdmin(TableExportMixin, RecordAdmin):
     search_fields = ("group__name", "group_external_id", "employee__name", "subject")
     search_help_text = "Group name or id, employee name or key"
     date_hierarchy = "first_seen_at"
-    ordering = (optional_last(), "-first_seen_at", "-id")
+    ordering = (
+        in_order_of(KINDS_BY_URGENCY, "kind"),
+        "-first_seen_at",
+        Lower("group__name"),
+        Lower("employee__name"),
+        "-id",
+    )
     tab_field = "state"
+    actions = ("add_missing",)
+    show_facets = admin.ShowFacets.ALWAYS
     inlines: ClassVar = [FindingChangeInline]
     empty_hint = "Run an audit: it writes down everything that is wrong."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Finding]:
         related = ("group", "employee", "first_seen_run", "last_seen_run")
-        return super().get_queryset(request).select_related(*related)
+        findings = super().get_queryset(request).select_related(*related)
+        return findings.annotate(accepted=Exists(accepting()))
 
-    def get_fields(self, request: HttpRequest, obj: Finding | None = None) -> tuple[str, ...]:
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The finding with the exclusions that accept it, if it is still there to be accepted."""
+        finding: Any = super().get_object(request, *args, **kwargs)
+        if finding is not None:
+            finding.exclusions = () if finding.state == State.RESOLVED else tuple(accepting(finding))
+        return finding
+
+    def missing_in(self, queryset: QuerySet[Finding]) -> MissingSelection:
+        return MissingSelection(findings=tuple(queryset.order_by("pk").values_list("pk", flat=True)))
+
+    def get_urls(self) -> list[URLPattern]:
+        accept = self.admin_site.admin_view(self.accept_view)
+        return [path("<int:pk>/accept/", accept, name="audits_finding_accept"), *super().get_urls()]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """What this finding has something to say about."""
         ended = ("resolved", "end_reason") if obj and obj.state == State.RESOLVED else ()
-        excluded = ("excluded_because",) if obj and obj.state == State.EXCLUDED else ()
+        accepted = ("exception",) if obj and (obj.exclusions or obj.state == State.EXCLUDED) else ()
         reopened = ("times_reopened",) if obj and obj.times_reopened else ()
         seen = ("first_seen", "first_run", "last_seen", "last_run")
         return (
             "status",
-            *excluded,
+            *accepted,
             "detail",
             "platform",
             "group_link",
@@ -195,13 +243,46 @@ class FindingAdmin(TableExportMixin, RecordAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         finding: Finding = kwargs["obj"]
-        who_and_where = (str(part) for part in (finding.employee, finding.group) if part is not None)
-        context["subtitle"] = ": ".join((finding.get_kind_display(), " in ".join(who_and_where)))
+        context |= {"subtitle": _headline(finding), "may_accept": may_accept(request, finding)}
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def accept_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask for the reason and the end, then grant the exclusion and say when it takes effect."""
+        finding = get_object_or_404(Finding.objects.select_related("group", "employee"), pk=pk)
+        if not self.has_view_permission(request, finding) or not request.user.has_perm(
+            "members.add_exclusion"
+        ):
+            raise PermissionDenied
+        page = HttpResponseRedirect(reverse("admin:audits_finding_change", args=[pk]))
+        if not may_accept(request, finding):
+            messages.warning(request, "There is nothing to accept: this finding is accepted or over already.")
+            return page
+        form = AcceptanceForm(finding, request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            exclusion = form.grant(request.user.get_username())
+            messages.success(
+                request, format_html("{} {}", link(exclusion, "Accepted as an exception."), NEXT_AUDIT)
+            )
+            return page
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Accept as an exception",
+            "headline": _headline(finding),
+            "finding": finding,
+            "form": form,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/audits/finding/accept.html", context)
 
     @admin.display(description="Finding", ordering="kind")
     def what(self, finding: Finding) -> str:
         return finding.get_kind_display()
+
+    @admin.display(description="Detail")
+    def about(self, finding: Any) -> str | SafeString:
+        if finding.accepted and finding.state == State.OPEN:
+            return format_html("{} {}", finding.detail, badge("Accepted", hint=NEXT_AUDIT))
+        return finding.detail
 
     @admin.display(description="Group", ordering="group__name")
     def group_link(self, finding: Finding) -> SafeString:
@@ -215,16 +296,15 @@ class FindingAdmin(TableExportMixin, RecordAdmin):
     def status(self, finding: Finding) -> SafeString:
         return badge(finding.get_state_display(), STATE_TONES[finding.state], hint=finding.end_reason)
 
-    @admin.display(description="Excluded because")
-    def excluded_because(self, finding: Finding) -> SafeString | str:
-        granted = Exclusion.objects.filter(
-            holding(timezone.now().date()),
-            Q(employee=finding.employee_id) | Q(employee=None),
-            Q(kind=finding.kind) | Q(kind=""),
-            platform=finding.platform,
-            group_external_id=finding.group_external_id,
-        )
-        return format_html_join("; ", "{}", ((link(row, row.reason),) for row in granted)) or DASH
+    @admin.display(description="Exception")
+    def exception(self, finding: Any) -> SafeString:
+        """Which exclusions accept the finding, and what the next audit makes of it."""
+        granted = format_html_join("; ", "{}", ((link(row, row.reason),) for row in finding.exclusions))
+        if finding.state == State.OPEN:
+            return format_html('{} <span class="quiet">{}</span>', granted, NEXT_AUDIT)
+        if not granted:
+            return SafeString("It has ended: the next audit opens this finding again.")
+        return granted
 
     @admin.display(description="First seen", ordering="first_seen_at")
     def first_seen(self, finding: Finding) -> SafeString:
@@ -245,3 +325,9 @@ class FindingAdmin(TableExportMixin, RecordAdmin):
     @admin.display(description="Last seen by")
     def last_run(self, finding: Finding) -> SafeString:
         return link(finding.last_seen_run)
+
+
+def _headline(finding: Finding) -> str:
+    """What is wrong, with whom, where."""
+    who_and_where = (str(part) for part in (finding.employee, finding.group) if part is not None)
+    return ": ".join((finding.get_kind_display(), " in ".join(who_and_where)))

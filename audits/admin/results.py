@@ -8,17 +8,21 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from audits.admin.base import RecordAdmin, link
-from audits.admin.filters import ALL, DefaultFilter, GroupFilter, number
-from audits.display import VERDICT_TONES, words
-from audits.latest import newest_results
-from audits.models import AuditRun, GroupResult
+from audits.admin.filters import GroupFilter
+from audits.admin.remedies import AddMissingAction, group_keys
+from audits.display import VERDICT_TONES, VERDICTS_BY_URGENCY, in_order_of, words
+from audits.latest import newest_results, recorded_runs
+from audits.models import GroupResult
+from audits.remediation.selections import MissingSelection
+from members.list_filters import ALL, DefaultFilter, number
 from members.models import Employee
 from members.platforms.types import Platform
+from members.records import RecordAdmin, link
 from members.ui import DASH, NBSP, badge
 
 NEWEST = "newest"
@@ -32,16 +36,15 @@ class RunFilter(DefaultFilter):
     parameter_name = "run"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        runs = AuditRun.objects.filter(Exists(GroupResult.objects.filter(run=OuterRef("pk")))).only(
-            "created_at"
-        )
-        offered = list(runs.order_by("-pk")[:RUNS_OFFERED])
+        runs = recorded_runs().filter(Exists(GroupResult.objects.filter(run=OuterRef("pk"))))
+        runs = runs.only("finished_at")
+        offered = list(runs[:RUNS_OFFERED])
         chosen = self.used_parameters.get(self.parameter_name, NEWEST)
         if chosen not in (NEWEST, ALL, *(str(run.pk) for run in offered)):
             offered += runs.filter(pk=number(chosen))
         return [
             (NEWEST, "Newest of each platform"),
-            *((str(run.pk), f"{run}, {run.created_at:%d %b %Y}") for run in offered),
+            *((str(run.pk), f"{run}, {run.finished_at:%d %b %Y}") for run in offered),
             (ALL, "All runs"),
         ]
 
@@ -85,13 +88,13 @@ def _people_column(field: str) -> Any:
 
 
 @admin.register(GroupResult)
-class GroupResultAdmin(RecordAdmin):
+class GroupResultAdmin(AddMissingAction, RecordAdmin):
     list_display = (
         "name",
         "platform",
         "category",
         "verdict_badge",
-        "completeness",
+        "present",
         "missing",
         "flag_badges",
         "run_link",
@@ -110,6 +113,7 @@ class GroupResultAdmin(RecordAdmin):
     list_select_related = ("group", "category", "run")
     search_fields = ("name", "group__external_id")
     search_help_text = "Group name or id"
+    ordering = (in_order_of(VERDICTS_BY_URGENCY, "verdict"), "-missing_count", Lower("name"), "-pk")
     facts = (
         "group_link",
         "run_link",
@@ -117,7 +121,7 @@ class GroupResultAdmin(RecordAdmin):
         "category",
         "requires_full_team",
         "verdict_badge",
-        "completeness",
+        "present",
         "flag_badges",
         "privacy",
         "history_visibility",
@@ -125,6 +129,8 @@ class GroupResultAdmin(RecordAdmin):
         "total_members",
     )
     tab_field = "verdict"
+    actions = ("add_missing",)
+    tab_order = VERDICTS_BY_URGENCY
     empty_hint = "Run an audit: it writes one line for every group."
     people_required_present = _people_column("required_present")
     people_required_missing = _people_column("required_missing")
@@ -137,6 +143,21 @@ class GroupResultAdmin(RecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GroupResult]:
         return super().get_queryset(request).select_related("group", "category", "run")
+
+    def missing_in(self, queryset: QuerySet[GroupResult]) -> MissingSelection:
+        groups = queryset.order_by("pk").values_list("group__platform", "group__external_id")
+        return MissingSelection(groups=group_keys(groups))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """The run only where the rows may differ in it."""
+        mixed = request.GET.get(RunFilter.parameter_name, NEWEST) in (NEWEST, ALL)
+        return [column for column in self.list_display if mixed or column != "run_link"]
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """Of many groups the gaps first; of one group its last audit first."""
+        if GroupFilter.parameter_name in request.GET:
+            return ("-run__finished_at", "-run_id")
+        return super().get_ordering(request)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """The facts, and those lists of people that have somebody in them."""
@@ -158,11 +179,15 @@ class GroupResultAdmin(RecordAdmin):
     def platform(self, result: GroupResult) -> str:
         return Platform(result.group.platform).label
 
-    @admin.display(description="Verdict", ordering="verdict")
+    @admin.display(description="Verdict", ordering=in_order_of(VERDICTS_BY_URGENCY, "verdict"))
     def verdict_badge(self, result: GroupResult) -> SafeString:
         return badge(result.get_verdict_display(), VERDICT_TONES[result.verdict])
 
-    @admin.display(description="Required missing", ordering="missing_count")
+    @admin.display(description="Completeness")
+    def present(self, result: GroupResult) -> str:
+        return result.completeness
+
+    @admin.display(description="Missing", ordering="missing_count")
     def missing(self, result: Any) -> str:
         names = (str(result.people.get(key, key)) for key in result.required_missing)
         return ", ".join(names) or DASH
@@ -171,7 +196,7 @@ class GroupResultAdmin(RecordAdmin):
     def flag_badges(self, result: GroupResult) -> str | SafeString:
         return format_html_join(" ", "{}", ((badge(words(flag), "warn"),) for flag in result.flags)) or DASH
 
-    @admin.display(description="Run", ordering="run")
+    @admin.display(description="Run", ordering="run_id")
     def run_link(self, result: GroupResult) -> SafeString:
         return link(result.run, str(result.run).replace(" ", NBSP))
 

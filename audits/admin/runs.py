@@ -20,15 +20,18 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
 from audits import services
-from audits.admin.base import RecordAdmin
+from audits.admin.remedies import may_plan, show_plan
 from audits.contract import totals
 from audits.display import progress_label, run_badge, run_time, started_by
 from audits.models import AuditRun, RunReport, RunState, Trigger
+from audits.remediation.missing import plan_missing
+from audits.remediation.selections import MissingSelection
 from audits.reports import NOT_WRITTEN, store_reports
-from audits.run_page import load_run_page
+from audits.run_page import load_run_page, seconds_to_go
 from audits.tasks import enqueue
 from members.charts import percent
 from members.platforms.types import Platform
+from members.records import RecordAdmin
 from members.ui import DASH, NBSP, time_tag
 
 
@@ -81,6 +84,7 @@ class AuditRunAdmin(RecordAdmin):
         return [
             page("start/", "start", self.start_view),
             page("<int:run_id>/cancel/", "cancel", require_POST(self.cancel_view)),
+            page("<int:run_id>/add-missing/", "add_missing", require_POST(self.add_missing_view)),
             page("<int:run_id>/progress/", "progress", require_GET(self.progress_view)),
             page("<int:run_id>/reports/", "reports", require_POST(self.write_reports_view)),
             page("<int:run_id>/reports/<str:format>/", "report", require_GET(self.report_view)),
@@ -103,6 +107,7 @@ class AuditRunAdmin(RecordAdmin):
             "run": run,
             "page": load_run_page(run),
             "may_run": _may_run(request),
+            "may_plan": may_plan(request),
         }
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -137,6 +142,17 @@ class AuditRunAdmin(RecordAdmin):
             messages.warning(request, f"Audit {run_id} was finished already.")
         return _to_page(run_id)
 
+    def add_missing_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Plan to add whom this run found missing, on the chosen ones of its platforms."""
+        if not may_plan(request):
+            raise PermissionDenied
+        run = self._visible(request, run_id)
+        chosen = [Platform(name) for name in run.platforms if name in request.POST.getlist("platforms")]
+        if not chosen:
+            messages.warning(request, "Choose a platform.")
+            return _to_page(run_id)
+        return show_plan(request, plan_missing(MissingSelection(platforms=tuple(chosen), run=run_id)))
+
     def progress_view(self, request: HttpRequest, run_id: int) -> JsonResponse:
         """What progress.js polls."""
         run = self._visible(request, run_id)
@@ -147,7 +163,7 @@ class AuditRunAdmin(RecordAdmin):
                 "done": 0,
                 "total": None,
                 "percent": None if run.state == RunState.QUEUED else run.progress_percent,
-                "eta_seconds": eta_seconds(run),
+                "eta_seconds": seconds_to_go(run, timezone.now()),
                 "finished": run.finished,
                 "url": None,
             }
@@ -240,11 +256,3 @@ def _may_run(request: HttpRequest) -> bool:
 
 def _to_page(run_id: int) -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse("admin:audits_auditrun_change", args=[run_id]))
-
-
-def eta_seconds(run: AuditRun) -> float | None:
-    """How long a running audit still takes, judged by its pace so far; None while nobody can tell."""
-    if run.started_at is None or run.state != RunState.RUNNING or run.progress_percent < 5:
-        return None
-    elapsed = (timezone.now() - run.started_at).total_seconds()
-    return elapsed * (100 - run.progress_percent) / run.progress_percent

@@ -7,13 +7,13 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from audits.admin.filters import ALL
 from audits.contract import totals
-from audits.display import CHANGE_TONES, progress_label, run_badge, run_time, started_by, words
+from audits.display import CHANGE_TONES, VERDICT_TONES, progress_label, run_badge, run_time, started_by, words
 from audits.lifecycle import State
 from audits.models import AuditRun, Finding
 from audits.run_page import RunPage
 from members.charts import percent
+from members.list_filters import ALL
 from members.ui import DASH, badge, stat_card
 
 register = template.Library()
@@ -26,6 +26,11 @@ register.filter(started_by)
 @register.simple_tag
 def change_badge(change: str) -> SafeString:
     return badge(words(change), CHANGE_TONES[change])
+
+
+@register.simple_tag
+def verdict_badge(verdict: str) -> SafeString:
+    return badge(words(verdict), VERDICT_TONES[verdict])
 
 
 @register.simple_tag

@@ -13,15 +13,36 @@ from django.forms import CharField, Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from import_export.admin import ExportMixin, ImportMixin
+from import_export.forms import ImportForm, SelectableFieldsExportForm
 from simple_history.admin import SimpleHistoryAdmin
 
 from members.tables import MAX_ROWS, Csv, TableResult, UnreadableTable, UploadStorage, Xlsx
 
 
+class _FirstFormatChosen:
+    """Mixed into a form of the package: the first format is chosen, instead of none."""
+
+    fields: dict[str, Any]
+
+    def _init_formats(self, formats: Any) -> None:
+        super()._init_formats(formats)  # type: ignore[misc]
+        choice = self.fields["format"]
+        choice.choices = [(value, label) for value, label in choice.choices if value]
+
+
+class TableExportForm(_FirstFormatChosen, SelectableFieldsExportForm):
+    """Which columns, and in which format."""
+
+
+class TableImportForm(_FirstFormatChosen, ImportForm):
+    """Which file; its format is guessed by its name."""
+
+
 class TableExportMixin(ExportMixin):
     """The list as a CSV or XLSX table, with the filters that are set; for who may see it."""
 
-    export_formats = (Csv, Xlsx)
+    export_form_class = TableExportForm
+    export_formats = (Xlsx, Csv)
     to_encoding = "utf-8-sig"  # else Excel takes a CSV file for Latin-1
 
     def has_export_permission(self, request: HttpRequest) -> bool:
@@ -36,7 +57,8 @@ class TableExportMixin(ExportMixin):
 class TableImportMixin(ImportMixin):
     """A CSV or XLSX table into the list: preview, confirm, and all of it or nothing."""
 
-    import_formats = (Csv, Xlsx)
+    import_form_class = TableImportForm
+    import_formats = (Xlsx, Csv)
     tmp_storage_class = UploadStorage
 
     def has_import_permission(self, request: HttpRequest) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.contrib.admin.utils import unquote
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -59,6 +61,25 @@ class CategoryAdmin(PolicyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
         return super().get_queryset(request).annotate(group_count=Count("groups"))
 
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Without deleting many at once: what one deletion means has to be read first."""
+        return {
+            name: action for name, action in super().get_actions(request).items() if name != "delete_selected"
+        }
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        category = self.get_object(request, unquote(object_id))
+        consequences = [] if category is None else _consequences(category)
+        return super().delete_view(
+            request, object_id, {"consequences": consequences, **(extra_context or {})}
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Category) -> None:
+        services.unpin_categories(groups=obj.groups.all())
+        super().delete_model(request, obj)
+
     @admin.display(description="Patterns")
     def pattern_list(self, category: Category) -> str:
         return ", ".join(category.patterns) or DASH
@@ -66,6 +87,22 @@ class CategoryAdmin(PolicyAdmin):
     @admin.display(description="Groups", ordering="group_count")
     def groups_in_it(self, category: Any) -> int:
         return category.group_count
+
+
+def _consequences(category: Category) -> list[str]:
+    """What deleting a category means, beside the rows that go with it."""
+    groups = category.groups.aggregate(all=Count("pk"), pinned=Count("pk", filter=Q(category_pinned=True)))
+    found = []
+    if category.default:
+        found.append(
+            "It is the default. Without one, groups whose names match no category count as uncategorised, "
+            "and the full team is required in them."
+        )
+    if groups["all"]:
+        found.append(f"Groups in it: {groups['all']:,}. The next audit sorts them again by their names.")
+    if groups["pinned"]:
+        found.append(f"Groups pinned to it by hand: {groups['pinned']:,}. Their pins are lost.")
+    return found
 
 
 @admin.register(Group)
@@ -82,7 +119,6 @@ class GroupAdmin(PolicyAdmin):
         "admin_badge",
         "members",
         "in_scope",
-        "last_seen",
     )
     list_filter = (
         "platform",
@@ -100,9 +136,16 @@ class GroupAdmin(PolicyAdmin):
     search_help_text = "Name or platform id"
     date_hierarchy = "first_seen_at"
     autocomplete_fields = ("category",)
-    actions = ("pin_category", "unpin_category")
+    actions: Sequence[str] = ("pin_category", "unpin_category")
     fieldsets = (
-        (None, {"fields": ("name", "platform", "kind", "external_id", "category", "category_pinned")}),
+        (
+            None,
+            {
+                "fields": ("name", "platform", "kind", "external_id", "category", "category_pinned"),
+                "description": "Audits remember every group, so none can be deleted. To keep one out of "
+                "them, add a scope line that excludes its name.",
+            },
+        ),
         (
             "As last seen",
             {
@@ -133,6 +176,9 @@ class GroupAdmin(PolicyAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return False
+
     def has_import_permission(self, request: HttpRequest) -> bool:
         return self.has_change_permission(request)
 
@@ -141,6 +187,7 @@ class GroupAdmin(PolicyAdmin):
         if form.changed_data == ["category"] and obj.category is not None and not obj.category_pinned:
             obj.category_pinned = True
             messages.info(request, "The category is pinned. Untick the pin to let the name decide again.")
+        services.remember_as_seen(Group.objects.filter(pk=obj.pk))
         super().save_model(request, obj, form, change)
 
     @admin.display(description="Category", ordering="category__position")
@@ -177,7 +224,7 @@ class GroupAdmin(PolicyAdmin):
     def first_seen(self, group: Group) -> SafeString:
         return time_tag(group.first_seen_at)
 
-    @admin.display(description="Last seen", ordering="last_seen_at")
+    @admin.display(description="Last seen")
     def last_seen(self, group: Group) -> SafeString:
         return time_tag(group.last_seen_at)
 

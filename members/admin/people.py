@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -110,7 +111,7 @@ class EmployeeAdmin(PolicyAdmin):
     search_help_text = "Name, key, title, e-mail, a present or former username, or an id"
     autocomplete_fields = ("teams",)
     inlines = (EmployeeHandleInline,)
-    actions = ("mark_active", "mark_offboarded")
+    actions: Sequence[str] = ("mark_active", "mark_offboarded")
     readonly_fields = ("created_at", "updated_at")
     fieldsets = (
         (None, {"fields": ("name", "key", "title", "email", "status", "teams")}),

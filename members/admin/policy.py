@@ -36,12 +36,12 @@ from members.ui import DASH, badge, time_tag
 @admin.register(MembershipRule)
 class MembershipRuleAdmin(PolicyAdmin):
     resource_classes = (MembershipRuleResource,)
-    list_display = ("__str__", "platform", "level", "category", "team", "employee")
-    list_filter = ("platform", "level", "category", "team")
+    list_display = ("__str__", "platform", "level", "category", "team", "employee", "auto_add")
+    list_filter = ("platform", "level", "category", "team", "auto_add")
     list_select_related = ("category", "team", "employee")
     search_fields = ("team__name", "team__key", "employee__name", "employee__key", "category__name")
     autocomplete_fields = ("category", "team", "employee")
-    fields = ("platform", "category", "team", "employee", "level")
+    fields = ("platform", "category", "team", "employee", "level", "auto_add")
     empty_hint = "A rule says that a team, or one employee, is required or optional on a platform."
 
 
@@ -129,7 +129,7 @@ def _group_id(platform: str, text: str) -> str:
 class ExclusionAdmin(PolicyAdmin):
     resource_classes = (ExclusionResource,)
     form = ExclusionForm
-    list_display = ("group", "platform", "employee", "kind", "reason", "until", "granted_by", "granted_on")
+    list_display = ("group", "platform", "employee", "kind", "reason", "until", "granted_by")
     list_filter = ("platform", Holding, "kind")
     list_select_related = ("employee",)
     search_fields = ("group_external_id", "group_name", "reason", "employee__name", "employee__key")
@@ -165,10 +165,6 @@ class ExclusionAdmin(PolicyAdmin):
         if exclusion.expires < today:
             return badge(f"ended {exclusion.expires}", "muted")
         return badge(str(exclusion.expires), "warn" if exclusion.expires <= today + ENDS_SOON else "good")
-
-    @admin.display(description="Granted", ordering="granted_at")
-    def granted_on(self, exclusion: Exclusion) -> SafeString:
-        return time_tag(exclusion.granted_at)
 
     @admin.display(description="Granted")
     def granted(self, exclusion: Exclusion) -> str | SafeString:

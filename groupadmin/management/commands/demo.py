@@ -20,7 +20,7 @@ from groupadmin.embedded import AlreadyRunning, only_instance
 from groupadmin.processes import foreground
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
-from members.management.base import PlainCommand, port_number
+from members.management.base import ExitCode, PlainCommand, port_number
 
 USER = "demo"
 LEFT_OUT = (
@@ -39,6 +39,7 @@ LEFT_OUT = (
 
 
 class Command(PlainCommand):
+    requires_migrations_checks = False  # the demo has a database of its own
     keeps_log = False  # the commands that it runs keep theirs
     help = "Audit an invented company on this machine and open the admin. Touches no real account or data."
 
@@ -96,13 +97,15 @@ class Command(PlainCommand):
         self.stdout.write(
             self.style.SUCCESS(f"Sign in at http://127.0.0.1:{port}/ as {USER} with the password {password}")
         )
-        self.stdout.write("Stop with Ctrl-C.")
         self._manage(env, "serve", f"--port={port}")
 
     def _manage(self, env: Mapping[str, str], *arguments: str) -> None:
         """Run one of our commands in a process of its own: settings are read once per process."""
         manage = settings.BASE_DIR / "manage.py"
-        if code := foreground([sys.executable, str(manage), *arguments], env):
+        code = foreground([sys.executable, str(manage), *arguments], env)
+        if code == ExitCode.INTERRUPTED:
+            sys.exit(code)
+        if code:
             raise CommandError(f"The demo stopped: `{arguments[0]}` failed.", returncode=code)
 
 

@@ -10,20 +10,23 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from groupadmin.processes import exit_on_signals
 from groupadmin.sandbox.company import Company, Size, build_company
 from groupadmin.sandbox.runner import Sandbox
-from members.management.base import port_number
+from members.management.base import PlainCommand, output_file, port_number, write_whole
 
 DEFAULT_SIZE = Size()
 DEFAULT_GROUPS = DEFAULT_SIZE.slack_in_scope + DEFAULT_SIZE.telegram_shared
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Run an invented company's Slack and Telegram on this machine until Ctrl-C."
     requires_system_checks = ()
+    requires_migrations_checks = False
+    writes_json = False
+    keeps_log = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -60,13 +63,23 @@ class Command(BaseCommand):
             help="Slack's rate limits, this many times faster; 1 is Slack's own pace (default: no limits)",
         )
         parser.add_argument(
-            "--write-policy", type=Path, metavar="FILE", help="write the company's policy.json here"
+            "--write-policy", type=output_file, metavar="FILE", help="write the company's policy.json here"
         )
         parser.add_argument(
-            "--env-file", type=Path, metavar="FILE", help="write the environment here, as a .env file"
+            "--env-file", type=output_file, metavar="FILE", help="write the environment here, as a .env file"
+        )
+        parser.add_argument(
+            "--write-log",
+            type=output_file,
+            metavar="FILE",
+            help="keep every write to either platform here, one JSON object a line",
         )
 
-    def handle(self, *, write_policy: Path | None, env_file: Path | None, **options: Any) -> None:
+    def handle(
+        self, *, write_policy: Path | None, env_file: Path | None, write_log: Path | None, **options: Any
+    ) -> None:
+        if write_log is not None:
+            _write(write_log, "")
         company = build_company(Size.of(options["size"], options["members"]), options["seed"])
         sandbox = Sandbox(
             company,
@@ -74,6 +87,7 @@ class Command(BaseCommand):
             slack_latency=options["latency"] / 1000,
             slack_port=options["slack_port"],
             telegram_latency=options["latency"] / 1000,
+            write_log=write_log,
             telegram_port=options["telegram_port"],
         )
         with exit_on_signals(), ExitStack() as stack:
@@ -115,7 +129,4 @@ def _positive(text: str) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise CommandError(f"Cannot write {path} ({error.strerror}).") from error
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -12,8 +12,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.core.wsgi import get_wsgi_application
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 from waitress import create_server
 
@@ -28,35 +26,21 @@ WEB_THREADS = 8
 
 class Command(PlainCommand):
     help = "Run web server, workers and schedules until Ctrl-C."
+    writes_json = False
     keeps_log = False  # what runs on logs to standard error
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+        parser.add_argument(
+            "--host", type=_existing_host, default="127.0.0.1", help="address to listen on (%(default)s)"
+        )
         parser.add_argument("--port", type=port_number, default=8000, help="port to listen on (%(default)s)")
 
     def handle(self, *, host: str, port: int, **_: Any) -> None:
-        self._require_address(host, port)
-        self._require_migrations()
         with exit_on_signals():
             if settings.EMBEDDED:
                 self._serve_embedded(host, port)
             else:
                 self._serve_processes(host, port)
-
-    def _require_address(self, host: str, port: int) -> None:
-        try:
-            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise CommandError(
-                f"There is no address {host!r}: choose another --host.", returncode=ExitCode.USAGE
-            ) from error
-
-    def _require_migrations(self) -> None:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            raise CommandError(
-                "The database is not up to date: run manage.py migrate.", returncode=ExitCode.NOT_CONFIGURED
-            )
 
     def _serve_embedded(self, host: str, port: int) -> None:
         try:
@@ -92,17 +76,11 @@ class Command(PlainCommand):
 
     def _serve_processes(self, host: str, port: int) -> None:
         worker = "celery --app groupadmin worker"
-        # Lets a worker finish or hand back what it runs, instead of waiting for ever.
-        soft_stop = {"REMAP_SIGTERM": "SIGQUIT"}
         programs = (
             _module("web", f"gunicorn groupadmin.wsgi --bind={_address(host, port)} --workers=2 --threads=4"),
-            _module(
-                "worker", f"{worker} --queues=default --concurrency=2 --hostname=default@%h", **soft_stop
-            ),
+            _module("worker", f"{worker} --queues=default --concurrency=2 --hostname=default@%h"),
             # One at a time: two clients on one Telegram session would lose it.
-            _module(
-                "telegram", f"{worker} --queues=telegram --concurrency=1 --hostname=telegram@%h", **soft_stop
-            ),
+            _module("telegram", f"{worker} --queues=telegram --concurrency=1 --hostname=telegram@%h"),
             _module("beat", "celery --app groupadmin beat"),
         )
         with Group(programs) as group:
@@ -117,9 +95,20 @@ class Command(PlainCommand):
         self.stdout.flush()
 
 
+def _existing_host(text: str) -> str:
+    """An argument's type: a name or number that leads to an address. Raises CommandError."""
+    try:
+        socket.getaddrinfo(text, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise CommandError(
+            f"There is no address {text!r}: choose another --host.", returncode=ExitCode.USAGE
+        ) from error
+    return text
+
+
 def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _module(name: str, line: str, **environment: str) -> Program:
-    return Program(name, [sys.executable, "-m", *line.split()], environment)
+def _module(name: str, line: str) -> Program:
+    return Program(name, [sys.executable, "-m", *line.split()])

@@ -13,9 +13,44 @@
         return parts.filter(([count]) => count).map(([count, unit]) => `${count}\u00a0${unit}`).join("\u00a0") || "0\u00a0s";
     }
 
+    /* Counts down between the answers, each of which estimates anew. While work goes on, an estimate that grew is
+       no news, so the end only moves closer; when it has passed, or nobody can tell, nothing is said. */
+    function countdown(element) {
+        let end = null;
+        let timer = null;
+        let what = "";
+
+        function tick() {
+            const left = (end - performance.now()) / 1000;
+            element.textContent = left > 0 ? `about ${duration(Math.ceil(left))} ${what}` : "";
+        }
+
+        function say(...nodes) {
+            clearInterval(timer);
+            end = timer = null;
+            element.replaceChildren(...nodes);
+        }
+
+        function expect(seconds, words = "to go") {
+            what = words;
+            if (seconds === null || seconds === undefined) {
+                say();
+                return;
+            }
+            end = Math.min(end ?? Infinity, performance.now() + 1000 * seconds);
+            timer ??= setInterval(tick, 1000);
+            tick();
+        }
+
+        return {expect, say};
+    }
+
     function follow(box) {
         const part = (name) => box.querySelector(`.progress-${name}`);
         const bar = box.querySelector("progress");
+        const eta = countdown(part("eta"));
+        const live = document.getElementById(box.dataset.live);
+        let shown = null;
         let wait = INTERVAL;
         let announced = "";
 
@@ -41,9 +76,16 @@
                 bar.value = percent;
                 part("count").textContent = job.total ? `${job.done} of ${job.total}` : `${Math.round(percent)} %`;
             }
-            part("eta").textContent = job.eta_seconds === null || job.eta_seconds === undefined
-                ? "" : `about ${duration(job.eta_seconds)} to go`;
+            eta.expect(job.eta_seconds, job.eta_words);
             announce(job, percent);
+            showLive(job.html);
+        }
+
+        // Left alone while it says the same: whoever marks a word in it shall keep the mark.
+        function showLive(html) {
+            if (live && html !== undefined && html !== shown) {
+                live.innerHTML = shown = html;
+            }
         }
 
         function finish(job) {
@@ -54,7 +96,7 @@
             const link = document.createElement("a");
             link.href = job.url;
             link.textContent = "See the result";
-            part("eta").replaceChildren(link);
+            eta.say(link);
             box.dataset.state = job.state;
         }
 
@@ -62,7 +104,7 @@
             try {
                 const answer = await fetch(box.dataset.progress, {headers: {Accept: "application/json"}});
                 if (answer.redirected || answer.status === 403) {
-                    part("eta").textContent = "You are signed out: reload the page.";
+                    eta.say("You are signed out: reload the page.");
                     return;
                 }
                 if (!answer.ok) {
@@ -81,7 +123,7 @@
                 wait = INTERVAL;
             } catch {
                 wait = Math.min(2 * wait, SLOWEST);
-                part("eta").textContent = "No answer; trying again…";
+                eta.say("No answer; trying again…");
             }
             setTimeout(ask, wait);
         }

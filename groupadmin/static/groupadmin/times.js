@@ -1,4 +1,5 @@
-/* Shows every <time data-local> in the reader's own time zone; UTC stays in its title. */
+/* Shows every <time data-local> in the reader's own time zone; UTC stays in its title. What has a data-until says
+   how much time is left until that moment, to the minute. */
 "use strict";
 {
     const clock = new Intl.DateTimeFormat(document.documentElement.lang || undefined, {
@@ -9,5 +10,17 @@
         if (!Number.isNaN(moment.getTime())) {
             element.textContent = clock.format(moment);
         }
+    }
+
+    const limits = document.querySelectorAll("[data-until]");
+    function tellTimeLeft() {
+        for (const element of limits) {
+            const minutes = Math.floor((new Date(element.dataset.until) - Date.now()) / 60_000);
+            element.textContent = minutes < 0 ? "(over)" : `(${minutes || "less than 1"} min left)`;
+        }
+    }
+    if (limits.length) {
+        tellTimeLeft();
+        setInterval(tellTimeLeft, 5000);
     }
 }

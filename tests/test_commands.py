@@ -1,0 +1,159 @@
+"""What all commands share: where they write, which database they take, how they answer Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError
+from django.core.management.base import BaseCommand
+from pytest import CaptureFixture, MonkeyPatch
+
+import manage as command_line
+from members.management.base import output_file, write_whole
+from members.management.progress import ProgressLine
+from tests.processes import environment, manage, test_database_url
+
+COMMANDS = [["audit"], ["dumppolicy"], ["loadpolicy", "/dev/null"], ["serve"]]
+
+
+# --- The database ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_a_database_without_tables_is_told_in_one_line(tmp_path: Path, words: list[str]) -> None:
+    refused = manage(*words, env=environment(VAR_DIR=str(tmp_path)))
+
+    assert refused.returncode == 4
+    assert refused.stderr.splitlines() == ["The database is not set up: run python manage.py migrate."]
+
+
+def test_so_is_one_of_an_earlier_release(tmp_path: Path) -> None:
+    env = environment(VAR_DIR=str(tmp_path))
+    migrated = manage("migrate", "contenttypes", "--verbosity", "0", env=env)
+    assert migrated.returncode == 0, migrated.stderr
+
+    refused = manage("dumppolicy", env=env)
+
+    assert refused.returncode == 4
+    assert refused.stderr.splitlines() == ["The database is not up to date: run python manage.py migrate."]
+
+
+def test_a_database_that_does_not_answer_is_told_in_one_line(tmp_path: Path) -> None:
+    env = environment(VAR_DIR=str(tmp_path), DATABASE_URL="postgres://user:hunter2@127.0.0.1:1/name")
+
+    refused = manage("dumppolicy", env=env)
+
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith("The database refused: ") and line.endswith("and DATABASE_URL.")
+    assert "hunter2" not in line
+
+
+# --- Files -------------------------------------------------------------------------------------
+
+
+def test_a_file_may_be_new_or_replaced_or_in_the_present_folder(tmp_path: Path) -> None:
+    (tmp_path / "old").touch()
+
+    for text in (str(tmp_path / "new"), str(tmp_path / "old"), "new", "/dev/null"):
+        assert output_file(text) == Path(text)
+
+
+@pytest.mark.parametrize("place", ["", "folder", "missing/file", "file/below"])
+def test_a_place_that_cannot_hold_a_file_is_a_usage_error(tmp_path: Path, place: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+
+    with pytest.raises(CommandError, match=r"Cannot write .*\.$") as refused:
+        output_file(str(tmp_path / place))
+
+    assert refused.value.returncode == 2
+
+
+def test_the_command_line_says_it_in_one_line(tmp_path: Path) -> None:
+    refused = manage("dumppolicy", "--json", str(tmp_path), env=environment(VAR_DIR=str(tmp_path)))
+
+    assert (refused.returncode, refused.stderr) == (2, f"Cannot write {tmp_path}: it is a folder.\n")
+
+
+def test_a_link_stays_a_link_to_the_new_content(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+
+    write_whole(link, lambda path: path.write_text("new"))
+
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+def test_what_fails_half_way_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail(partial: Path) -> None:
+        partial.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(CommandError, match="No space left") as refused:
+        write_whole(path, fail)
+
+    assert refused.value.returncode == 1
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("file", "old")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_standard_output_can_be_named_as_a_file(tmp_path: Path) -> None:
+    env = environment(DATABASE_URL=test_database_url(), VAR_DIR=str(tmp_path))
+
+    printed = manage("dumppolicy", "/dev/stdout", env=env)
+
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stdout.startswith('{\n  "employees": []')
+
+
+# --- The terminal ------------------------------------------------------------------------------
+
+
+def test_ctrl_c_while_the_project_is_loaded_is_one_line(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    def interrupted(argv: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("django.core.management.execute_from_command_line", interrupted)
+
+    with pytest.raises(SystemExit) as stopped:
+        command_line.main()
+
+    assert (stopped.value.code, capsys.readouterr().err) == (130, "Interrupted.\n")
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_bar_that_promises_no_time(monkeypatch: MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+
+    with ProgressLine(BaseCommand()) as line:
+        line.show("Slack: reading memberships 1 of 20", 3)
+
+    *_, drawn, _end = terminal.getvalue().split("\r")[:-1]
+    assert drawn.lstrip().startswith("3 % |")
+    assert "| 00:00  Slack: reading memberships 1 of 20" in drawn
+
+
+def test_a_pipe_gets_a_line_for_every_tenth() -> None:
+    pipe = StringIO()
+
+    with ProgressLine(BaseCommand(stderr=pipe)) as line:
+        for percent in (0, 4, 9, 10, 11, 35):
+            line.show("Slack", percent)
+
+    assert pipe.getvalue() == "  0 %  Slack\n 10 %  Slack\n 35 %  Slack\n"
