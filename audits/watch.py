@@ -130,7 +130,7 @@ class Watch:
 
         What people are in counts only beside the whole list: without it the run has learnt nothing of them.
         """
-        people = asyncio.create_task(self._read_people(reader))
+        people = asyncio.create_task(self._read_people(reader))  # begins when the list is under way
         try:
             await self._list_groups(reader)
             self._show_people()

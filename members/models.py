@@ -219,6 +219,9 @@ class Group(models.Model):
         ]
     )
 
+    DECIDED_BY_HAND: ClassVar = ("category", "category_pinned")
+    """What people say about a group; everything else is what audits saw."""
+
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [

@@ -152,6 +152,9 @@ class GroupResource(TableResource):
         super().before_save_instance(instance, row, **options)
         services.remember_as_seen(Group.objects.filter(pk=instance.pk))
 
+    def do_instance_save(self, instance: Group, is_create: bool) -> None:
+        instance.save(update_fields=Group.DECIDED_BY_HAND)  # an audit may be writing the rest
+
 
 class MembershipRuleResource(TableResource):
     platform = column("platform", Word())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -196,6 +196,21 @@ def install(desk: Desk, patch: pytest.MonkeyPatch) -> Desk:
 def use_account(patch: pytest.MonkeyPatch, platform: Platform, account: Account) -> None:
     """Write to `platform` through `account` until the test ends."""
     patch.setitem(connections._accounts, platform, lambda: account)
+
+
+@contextmanager
+def fresh(server: SlackSandbox, patch: pytest.MonkeyPatch) -> Iterator[SlackSandbox]:
+    """A running server as new: four channels of the account alone, three people in none of them.
+
+    Whatever the test does, nothing may reach it twice.
+    """
+    server.world = workspace(channels=4, people=3)
+    for memory in (server.calls, server.writes, server.script):
+        memory.clear()
+    use_account(patch, Platform.SLACK, SlackAccount(server.api_url))
+    yield server
+    assert server.bugs == []
+    assert came_twice(server.writes.all()) == set()
 
 
 def time_passes(operation: Operation) -> None:

@@ -38,6 +38,7 @@ from tests.operations_world import (
     came_twice,
     channel_id,
     everybody_everywhere,
+    fresh,
     install,
     lease_of,
     outcomes,
@@ -64,14 +65,8 @@ def slack_server() -> Iterator[SlackSandbox]:
 
 @pytest.fixture
 def slack(slack_server: SlackSandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackSandbox]:
-    """Four channels of the account alone, three people in none of them. Nothing is ever written twice."""
-    slack_server.world = workspace(channels=4, people=3)
-    for memory in (slack_server.calls, slack_server.writes, slack_server.script):
-        memory.clear()
-    use_account(monkeypatch, Platform.SLACK, SlackAccount(slack_server.api_url))
-    yield slack_server
-    assert slack_server.bugs == []
-    assert came_twice(slack_server.writes.all()) == set()
+    with fresh(slack_server, monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture

@@ -25,11 +25,11 @@ from tests.operations_world import (
     PLANNER,
     REMOVAL,
     Desk,
-    SlackAccount,
     TelegramAccount,
     acquaintances,
     channel_id,
     everybody_everywhere,
+    fresh,
     install,
     invited,
     lease_of,
@@ -56,14 +56,8 @@ def slack_server() -> Iterator[SlackSandbox]:
 
 @pytest.fixture
 def slack(slack_server: SlackSandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackSandbox]:
-    """Four channels of the account alone, three people in none of them."""
-    slack_server.world = workspace(channels=4, people=3)
-    slack_server.calls.clear()
-    slack_server.writes.clear()
-    slack_server.script.clear()
-    use_account(monkeypatch, Platform.SLACK, SlackAccount(slack_server.api_url))
-    yield slack_server
-    assert slack_server.bugs == []
+    with fresh(slack_server, monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture

@@ -13,7 +13,15 @@ from telethon.errors.rpcerrorlist import rpc_errors_dict
 from telethon.tl import functions
 from telethon.tl import types as tl
 
-from members.platforms.errors import AccountTrouble, Gone, NotConfigured, PlatformError, Refused, TryLater
+from members.platforms.errors import (
+    AccountTrouble,
+    Gone,
+    NotConfigured,
+    PlatformError,
+    RateLimited,
+    Refused,
+    TryLater,
+)
 from members.platforms.telegram_client import ServerAddress, TelegramConfig, make_client, parse_server
 from members.platforms.telegram_errors import translate
 from members.platforms.telegram_parse import (
@@ -257,9 +265,9 @@ class TestErrors:
             (400, "PHONE_NUMBER_BANNED", AccountTrouble),
             (400, "PEER_FLOOD", AccountTrouble),
             (303, "USER_MIGRATE_4", AccountTrouble),
-            (420, "FLOOD_WAIT_17", TryLater),
-            (420, "FLOOD_PREMIUM_WAIT_3", TryLater),
-            (420, "SLOWMODE_WAIT_3", TryLater),
+            (420, "FLOOD_WAIT_17", RateLimited),
+            (420, "FLOOD_PREMIUM_WAIT_3", RateLimited),
+            (420, "SLOWMODE_WAIT_3", RateLimited),
             (500, "RPC_CALL_FAIL", TryLater),
             (-500, "No workers running", TryLater),
             (-503, "Timeout", TryLater),

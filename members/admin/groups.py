@@ -188,7 +188,7 @@ class GroupAdmin(PolicyAdmin):
             obj.category_pinned = True
             messages.info(request, "The category is pinned. Untick the pin to let the name decide again.")
         services.remember_as_seen(Group.objects.filter(pk=obj.pk))
-        super().save_model(request, obj, form, change)
+        obj.save(update_fields=Group.DECIDED_BY_HAND)  # an audit may be writing the rest
 
     @admin.display(description="Category", ordering="category__position")
     def category_and_pin(self, group: Group) -> str | SafeString:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from django.db import transaction
-from django.db.models import F
 
 from members.operations.models import ActivityEvent, ActivityHead
 
 _BEGINNING = "0" * 64
 _BATCH = 500
-_last = _BEGINNING
-"""Where we last saw the record end: a guess that is proven before it is used, and saves a query."""
+_end = (_BEGINNING, 0)
+"""Hash and length of the record when last seen: a guess, proven before it is used, that saves a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +45,18 @@ class Verdict:
 @transaction.atomic(savepoint=False)
 def record(*, events: Iterable[Event], at: datetime) -> None:
     """Append `events` in their order, all at `at`. Others who append wait for our transaction to end."""
-    global _last
+    global _end
     waiting = list(events)
     if not waiting:
         return
-    rows = _chain(waiting, at, after=_last)
-    if not _move_head(_last, rows):
+    last, length = _end
+    rows = _chain(waiting, at, after=last)
+    if not _move_head(last, rows[-1].hash, length + len(rows)):
         head, _ = ActivityHead.objects.select_for_update().get_or_create(pk=1, defaults={"hash": _BEGINNING})
-        rows = _chain(waiting, at, after=head.hash)
-        _move_head(head.hash, rows)
+        rows, length = _chain(waiting, at, after=head.hash), head.length
+        _move_head(head.hash, rows[-1].hash, length + len(rows))
     ActivityEvent.objects.bulk_create(rows, batch_size=_BATCH)
-    _last = rows[-1].hash
+    _end = rows[-1].hash, length + len(rows)
 
 
 def _chain(events: Iterable[Event], at: datetime, *, after: str) -> list[ActivityEvent]:
@@ -68,10 +68,9 @@ def _chain(events: Iterable[Event], at: datetime, *, after: str) -> list[Activit
     return rows
 
 
-def _move_head(last: str, rows: Sequence[ActivityEvent]) -> bool:
-    """Lock the head and lead it to the end of `rows`, if it is at `last`."""
-    head = ActivityHead.objects.filter(pk=1, hash=last)
-    return bool(head.update(hash=rows[-1].hash, length=F("length") + len(rows)))
+def _move_head(last: str, new: str, length: int) -> bool:
+    """Lock the head and move it on, if it is at `last`."""
+    return bool(ActivityHead.objects.filter(pk=1, hash=last).update(hash=new, length=length))
 
 
 def verify() -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -52,5 +53,7 @@ def release(hold: Hold) -> None:
     _held(hold).update(owner="", expires_at=timezone.now())
 
 
+@lru_cache(maxsize=16)
 def _held(hold: Hold) -> QuerySet[Lease]:
+    """Kept, because it is asked for with every call to a platform."""
     return Lease.objects.filter(connection=hold.connection, owner=hold.owner, token=hold.token)
