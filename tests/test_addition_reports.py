@@ -109,7 +109,7 @@ def markdown(operation: Operation, folder: Path) -> str:
 def sheet(operation: Operation, folder: Path, name: str = "Additions") -> list[tuple[object, ...]]:
     path = folder / "report.xlsx"
     write_workbook(operation, path)
-    return list(openpyxl.load_workbook(path, read_only=True)[name].values)
+    return list(openpyxl.load_workbook(path)[name].values)
 
 
 class TestWhatItTells:

@@ -15,6 +15,6 @@ def test_the_demo_audits_the_whole_company(tmp_path: Path) -> None:
     workbook = tmp_path / "demo" / "customer_group_audit.xlsx"
     assert str(workbook) in done.stdout
     assert "118 Slack, 410 Telegram" in done.stdout
-    sheet = load_workbook(workbook, read_only=True)["Audit Results"]
+    sheet = load_workbook(workbook)["Audit Results"]
     platforms = [row[0] for row in sheet.iter_rows(min_row=2, values_only=True)]
     assert (platforms.count("Slack"), platforms.count("Telegram")) == (118, 410)
