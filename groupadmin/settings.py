@@ -87,7 +87,7 @@ OPERATION_CAP_AUTOMATIC_ADDITIONS = env.int("OPERATION_CAP_AUTOMATIC_ADDITIONS",
 """How many additions may go ahead in one operation that no person has looked at."""
 OPERATION_SLICE_SECONDS = 540.0
 """An operation hands its worker back after so long: a broker must never believe the task lost."""
-OPERATION_CONCURRENCY = 1
+OPERATION_CONCURRENCY = env.int("OPERATION_CONCURRENCY", default=1)
 """How many writes may be under way at a time on one connection, and be in doubt when a process dies."""
 OPERATION_PATIENCE_SECONDS = 20.0
 """The longest single wait that keeps a worker busy; for a longer one the operation waits without."""

@@ -138,6 +138,9 @@ class OperationAdmin(RecordAdmin):
         else:
             if operation.state == OperationState.RUNNING:
                 messages.info(request, "It stops after the call that is under way. What was done stays done.")
+            elif operation.state == OperationState.WAITING:  # an execution ends what has begun
+                enqueue(pk)
+                messages.info(request, "It is being stopped. What was done stays done.")
         return _to_page(pk)
 
     def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:
