@@ -204,12 +204,12 @@ class TestThePreview:
 
     def test_ten_thousand_steps_take_no_more_queries_than_two(self, rosa: Client) -> None:
         counts = []
-        for size in (2, 10_000):
+        for size in (1, 2, 10_000):  # the first fills Django's own caches
             operation = planned(*many(size))
             with CaptureQueriesContext(connection) as queries:
                 read(rosa, page_of(operation))
             counts.append(len(queries))
-        assert counts[0] == counts[1]
+        assert counts[1] == counts[2]
 
     def test_a_name_is_text_and_never_markup(self, rosa: Client) -> None:
         page = read(rosa, page_of(planned(("<b>C</b>", "<i>U</i>"), skipped={("C1", "U1"): "<u>no</u>"})))
