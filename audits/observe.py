@@ -10,7 +10,7 @@ from typing import Protocol
 from audits.observation import Observation, PlatformObservation, Trouble
 from audits.progress import Progress, Stage
 from audits.watch import Assignment, Watch
-from members.platforms.base import CallMeter, PlatformReader
+from members.platforms.base import CallMeter, PlatformReader, why_waiting
 from members.platforms.errors import AccountTrouble, PlatformError
 from members.platforms.types import Platform
 
@@ -46,7 +46,7 @@ async def _observe_platform(
     platform = connection.platform
     meter = CallMeter(
         patience=assignment.patience,
-        on_wait=lambda method, seconds: progress.waiting(platform, method, seconds),
+        on_wait=lambda *pause: progress.held_up(platform, why_waiting(*pause)),
     )
     known = {group.id: group for group in assignment.known if group.platform is platform}
     watch = Watch(platform, assignment, known, progress)

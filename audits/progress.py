@@ -47,13 +47,8 @@ class Progress:
             self._stages[platform] = (stage, done + by, total)
             self._waiting.pop(platform, None)
 
-    def waiting(self, platform: Platform, method: str, seconds: float) -> None:
-        """The platform asked for a pause: a person shall see that nothing hangs."""
-        with self._lock:
-            self._waiting[platform] = f"asked to wait {seconds:.0f} s ({method})"
-
     def held_up(self, platform: Platform, why: str) -> None:
-        """Nothing can begin there yet, and not because of the platform."""
+        """Nothing goes on there for the moment: a person shall see that nothing hangs."""
         with self._lock:
             self._waiting[platform] = why
 
@@ -65,6 +60,7 @@ class Progress:
             part = min(done / total, 1.0) if total else 0.0
             shares.append(_STARTS_AT[stage] + (_ENDS_AT[stage] - _STARTS_AT[stage]) * part)
             count = f" {done} of {total}" if total else (f" {done}" if done else "")
-            labels.append(f"{platform.label}: {waiting.get(platform, stage.value + count)}")
+            why = waiting.get(platform)
+            labels.append(f"{platform.label} {why}" if why else f"{platform.label}: {stage.value}{count}")
         percent = int(100 * sum(shares) / len(shares)) if shares else 0
         return ProgressView(" · ".join(labels), percent)

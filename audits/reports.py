@@ -12,7 +12,7 @@ from django.core.files import File
 from django.db import transaction
 
 from audits.contract import audit_document, totals
-from audits.models import AuditRun, RunReport
+from audits.models import AuditRun, RunReport, RunState
 from audits.workbook import MISSING, Names, missing_members, write_workbook
 from members.charts import percent
 from members.platforms.types import Platform
@@ -78,8 +78,9 @@ def console_summary(run: AuditRun) -> Iterator[str]:
 
 
 def _summary(run: AuditRun) -> Iterator[str]:
-    yield f"Audit {run.pk}: {run.get_state_display().lower()}"
     summary = totals(run)
+    empty = run.state == RunState.COMPLETE and not summary["groups"]
+    yield f"Audit {run.pk}: {'nothing in scope' if empty else run.get_state_display().lower()}"
     if not summary["groups"]:
         yield "No group was audited."
         return
@@ -101,13 +102,15 @@ def _summary(run: AuditRun) -> Iterator[str]:
     calls = ", ".join(
         f"{Platform(name).label} {sum(calls.values())}" for name, calls in run.api_calls.items()
     )
-    yield f"API calls    {calls}; waited {run.waited_seconds:.0f} s for rate limits"
-    if run.blind_spots:
-        yield f"Blind spots  {len(run.blind_spots)}:"
-        for spot in run.blind_spots[:10]:
+    yield f"API calls    {calls}; waited {run.waited_seconds:.0f} s for rate limits and outages"
+    troubles = {platform.label for platform in Platform}  # a platform's own trouble is in the message
+    spots = [spot for spot in run.blind_spots if spot["subject"] not in troubles]
+    if spots:
+        yield f"Blind spots  {len(spots)}:"
+        for spot in spots[:10]:
             yield f"  {Platform(spot['platform']).label}: {spot['subject']}: {spot['reason']}"
-        if len(run.blind_spots) > 10:
-            yield f"  … and {len(run.blind_spots) - 10} more in the workbook"
+        if len(spots) > 10:
+            yield f"  … and {len(spots) - 10} more in the workbook"
 
 
 def _by_platform(run: AuditRun) -> str:

@@ -215,7 +215,7 @@ def _run(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable
             for platform, turn in turns.items():
                 turn.keep()
                 if turn.waiting:
-                    progress.held_up(platform, "waiting for an operation that uses the account")
+                    progress.held_up(platform, "is waiting for an operation that uses the account")
             show(progress.view())
             _beat(run, progress.view())
             if stopping():

@@ -166,7 +166,7 @@ def _summary(run: AuditRun, names: Names) -> Iterator[tuple[CellValue, ...]]:
     yield "Findings open", run.open_findings, "After this run, all platforms"
     for platform, calls in run.api_calls.items():
         yield f"API calls: {Platform(platform).label}", sum(calls.values()), _calls(calls)
-    yield "Waited for rate limits (s)", round(run.waited_seconds, 1), ""
+    yield "Waited for rate limits and outages (s)", round(run.waited_seconds, 1), ""
     for line in run.message.splitlines():
         yield "Trouble", "", line
 

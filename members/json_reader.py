@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from difflib import get_close_matches
@@ -29,7 +30,8 @@ def load_json(data: bytes) -> Any:
         line = data.count(b"\n", 0, error.start) + 1
         raise JsonSyntaxError(f"line {line}: not UTF-8 text") from error
     except json.JSONDecodeError as error:
-        raise JsonSyntaxError(f"line {error.lineno}, column {error.colno}: {error.msg}") from error
+        what = re.sub(r"( starting)? at$|:\s*$", "", error.msg)  # the parser goes on with the place
+        raise JsonSyntaxError(f"line {error.lineno}, column {error.colno}: {what}") from error
     except RecursionError as error:
         raise JsonSyntaxError("the lists or objects are nested too deep") from error
     except ValueError as error:  # ours from the hooks, or a number with thousands of digits

@@ -101,7 +101,7 @@ def progress_bar(
     if poll_url:
         follow = format_html(' data-progress="{}" data-state="{}" data-live="{}"', poll_url, state, live)
     if total:
-        count, value = f"{done} of {total}", format_html(' value="{}" max="{}"', done, total)
+        count, value = f"{done:,} of {total:,}", format_html(' value="{}" max="{}"', done, total)
     elif percent is not None:
         count, value = f"{percent:.0f} %", format_html(' value="{}" max="100"', round(percent))
     else:

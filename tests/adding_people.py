@@ -33,7 +33,12 @@ Pair = tuple[str, str]
 def target(channel_id: str, user_id: str) -> Target:
     name = PEOPLE.get(user_id, user_id)
     return Target(
-        Platform.SLACK, channel_id, NAMES.get(channel_id, channel_id), name.split()[0].lower(), name, user_id
+        platform=Platform.SLACK,
+        group_id=channel_id[-32:],  # what is meant as a long name is no id
+        group_name=NAMES.get(channel_id, channel_id),
+        subject=name.split()[0].lower(),
+        subject_name=name,
+        user_id=user_id,
     )
 
 

@@ -14,6 +14,7 @@ from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack import SlackChannel, SlackUser
 from members.models import Employee
 from members.operations.models import Operation
+from members.platforms.types import Platform
 from tests.adding_world import add_missing_bo, bo_is_in, leave_bo_out
 from tests.audit_world import TINY, Office
 from tests.command_line import Told, run
@@ -143,6 +144,32 @@ class TestSomebodyJoins:
 
         assert [step["group"] for step in told.document["steps"]] == [channels[0].id, channels[1].id]
         assert any("no-such-group" in line for line in told.lines)
+
+    def test_what_the_file_misspells_is_left_out_and_told(
+        self, office: Office, channels: list[SlackChannel], tmp_path: Path
+    ) -> None:
+        names = tmp_path / "groups.txt"
+        names.write_text("acme-1-bitsafe\nacme-2-bitsaf\n")
+
+        told = run("add_member", "bo", f"--groups={names}", "--yes")
+
+        assert told.code == 3
+        assert bo_is_in(office, channels) == [True, False, False]
+        assert told.complaint.startswith("Left out, because no one group is meant: 'acme-2-bitsaf'.")
+        (skipped,) = (line for line in told.lines if line.startswith("Skipped: acme-2-bitsaf: "))
+        assert not any(platform.label in skipped for platform in Platform)
+
+    def test_a_file_without_one_name_that_is_known_plans_nothing(
+        self, office: Office, tmp_path: Path
+    ) -> None:
+        names = tmp_path / "groups.txt"
+        names.write_text("acme-2-bitsaf\n")
+
+        told = run("add_member", "bo", f"--groups={names}", "--yes")
+
+        assert told.code == 2
+        assert "Did you mean acme-2-bitsafe" in told.complaint
+        assert not Operation.objects.exists()
 
     @pytest.mark.parametrize(
         ("arguments", "complaint"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -251,6 +252,22 @@ class TestWhatItTells:
         assert f"| Verification audit | Audit {run.pk}, complete |" in text
         assert sheet(operation, tmp_path, "Before and after")[1] == ("Slack", "acme", "C1", "6/8", "8/8")
 
+    def test_counts_as_complete_where_nobody_is_missing_though_nobody_need_be_there(
+        self, tmp_path: Path
+    ) -> None:
+        operation = ended([(slack("ada", "C1"), ADDED)])
+        operation.before = {"slack:C1": {"name": "acme", "completeness": "7/8", "verdict": "exempt"}}
+        operation.after = {"slack:C1": {"name": "acme", "completeness": "8/8", "verdict": "exempt"}}
+        AuditRun.objects.create(
+            platforms=["slack"],
+            trigger=AuditTrigger.EVENT,
+            operation_id=operation.pk,
+            state=RunState.COMPLETE,
+        )
+
+        text = markdown(operation, tmp_path)
+        assert "| Of them complete before | 0 |\n| Of them complete after | 1 |" in text
+
     def test_does_not_claim_that_somebody_looked_when_the_audit_failed(self, tmp_path: Path) -> None:
         operation = ended([(slack("ada", "C1"), ADDED)])
         AuditRun.objects.create(
@@ -397,6 +414,23 @@ class TestTheFiles:
 
         with pytest.raises(OSError):
             store_reports(operation)
+
+    def test_stay_as_they_were_when_the_disk_refuses_new_ones(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        operation = ended([(slack("ada", "C1"), ADDED)])
+        store_reports(operation)
+        kept = Path(OperationReport.objects.get(format="md").file.path)
+        before = kept.read_bytes()
+
+        def half(source: Path, target: Path) -> None:
+            target.write_bytes(source.read_bytes()[:10])
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(shutil, "copyfile", half)
+        operation.message = "Something new."
+        try_to_store_reports(operation)
+
+        assert kept.read_bytes() == before
+        assert len(list(kept.parent.iterdir())) == 2
 
     def test_are_not_made_of_removals(self) -> None:
         operation = ended([(slack("ada", "C1"), ADDED)])

@@ -86,7 +86,7 @@ class TestAnAudit:
         run = services.execute_audit(request().pk, show=watch)
 
         assert run.state == "complete"
-        assert "Telegram: waiting for an operation that uses the account" in labels[0]
+        assert "Telegram is waiting for an operation that uses the account" in labels[0]
 
     def test_looks_at_slack_meanwhile_and_is_partial_when_it_waited_in_vain(
         self, office: Office, settings: Settings

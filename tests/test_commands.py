@@ -27,7 +27,7 @@ def test_a_database_without_tables_is_told_in_one_line(tmp_path: Path, words: li
     refused = manage(*words, env=environment(VAR_DIR=str(tmp_path)))
 
     assert refused.returncode == 4
-    assert refused.stderr.splitlines() == ["The database is not set up: run python manage.py migrate."]
+    assert refused.stderr.splitlines() == ["The database is not set up: run manage.py migrate."]
 
 
 def test_so_is_one_of_an_earlier_release(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_so_is_one_of_an_earlier_release(tmp_path: Path) -> None:
     refused = manage("dumppolicy", env=env)
 
     assert refused.returncode == 4
-    assert refused.stderr.splitlines() == ["The database is not up to date: run python manage.py migrate."]
+    assert refused.stderr.splitlines() == ["The database is not up to date: run manage.py migrate."]
 
 
 def test_a_database_that_does_not_answer_is_told_in_one_line(tmp_path: Path) -> None:

@@ -167,4 +167,4 @@ def test_an_unmigrated_database_is_told_in_one_line(tmp_path: Path) -> None:
     refused = manage("serve", env=environment(VAR_DIR=str(tmp_path)))
 
     assert refused.returncode == 4
-    assert refused.stderr.splitlines() == ["The database is not set up: run python manage.py migrate."]
+    assert refused.stderr.splitlines() == ["The database is not set up: run manage.py migrate."]

@@ -21,8 +21,10 @@ from pytest_django import Settings
 from groupadmin.sandbox.slack import SlackSandbox, SlackWorld
 from members.operations import runner, services
 from members.operations.activity import verify
+from members.operations.admin.pages import load_plan_page
 from members.operations.display import OUTCOME_WORDS, STEP_TONES, STEP_WORDS
 from members.operations.kinds import Link
+from members.operations.membership import ADD
 from members.operations.models import ActivityEvent, Operation, OperationReport, Relation, Step, Trigger
 from members.operations.plan import Cap, Unit
 from members.operations.services import Actor
@@ -179,7 +181,7 @@ class TestThePreview:
         for words in ("acme-bitsafe", "old-times", "Nora Example", "Nils Example", "Bob Example"):
             assert words in page
         assert "Already there." in page
-        assert "Confirm 3 steps" in page
+        assert ">Add 3</button>" in page
         assert state(operation) == OperationState.PLANNED
 
     def test_steps_of_one_group_stand_in_one_row(self, rosa: Client) -> None:
@@ -190,6 +192,23 @@ class TestThePreview:
             (ARCHIVED, 1),
         ]
         assert (plan.groups, plan.people) == (2, 2)
+
+    def test_people_are_counted_once_whatever_their_accounts(self) -> None:
+        """An employee is the same on both platforms; a stranger's id means nobody on the other one."""
+        operation = planned(NORA)
+        operation.steps.all().delete()
+        people = [
+            ("slack", "ada", "U0ADA"),
+            ("telegram", "ada", "701"),
+            ("slack", "7", "7"),
+            ("telegram", "7", "7"),
+        ]
+        for position, (platform, subject, user_id) in enumerate(people, 1):
+            operation.steps.create(
+                position=position, platform=platform, group_id="1", verb=ADD, subject=subject, user_id=user_id
+            )
+
+        assert load_plan_page(operation, {}).people == 3
 
     def test_a_long_plan_has_pages_that_keep_one_another(self, rosa: Client) -> None:
         left_out = dict.fromkeys(many(450), "The group is out of scope.")
@@ -222,13 +241,30 @@ class TestThePreview:
         page = read(rosa, page_of(planned(skipped={NORA: "Already there."})))
 
         assert "There is nothing to do" in page
-        assert "Confirm 0" not in page
+        assert "Add 0" not in page
+        assert "Can be confirmed until" not in page
 
     def test_the_focus_is_on_what_is_to_be_read_not_on_the_button(self, rosa: Client) -> None:
         page = read(rosa, page_of(planned(NORA, kind=REMOVING, verb="remove")))
 
         assert page.count("autofocus") == 1
         assert '<h2 id="plan-heading" tabindex="-1" autofocus>' in page
+
+    def test_the_button_says_what_it_does_and_a_removal_looks_dangerous(self, rosa: Client) -> None:
+        adding, removing = planned(NORA), planned(NORA, NILS, kind=REMOVING, verb="remove")
+
+        assert '<button type="submit" class="button">Add 1</button>' in read(rosa, page_of(adding))
+        assert '<button type="submit" class="button danger">Remove 2</button>' in read(
+            rosa, page_of(removing)
+        )
+
+    def test_large_numbers_are_written_alike_everywhere(self, rosa: Client) -> None:
+        page = read(rosa, page_of(planned(*many(1797))))
+
+        assert ">Add 1,797</button>" in page
+        assert '<span class="count">1,797</span>' in page
+        assert "1 – 200 of 1,797" in page
+        assert 'name="count" value="1797"' in page
 
     def test_a_plan_can_be_dropped(self, rosa: Client) -> None:
         operation = planned(NORA)
@@ -237,7 +273,7 @@ class TestThePreview:
         assert state(operation) == OperationState.CANCELLED
         page = read(rosa, page_of(operation))
         assert "Dropped: nothing was done" in page
-        assert "Confirm 1 step" not in page
+        assert ">Add 1</button>" not in page
         assert said(press(rosa, "cancel", operation)) == [f"Operation {operation.pk} is cancelled already."]
 
 
@@ -264,10 +300,10 @@ class TestConfirming:
         Operation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
         response = confirm(rosa, operation)
 
-        assert "Confirm 1 step" in shown
+        assert ">Add 1</button>" in shown
         assert said(response) == ["The plan is too old to be confirmed. Look at a new one."]
         page = read(rosa, page_of(operation))
-        assert "Confirm 1 step" not in page
+        assert ">Add 1</button>" not in page
         assert "Look at a new plan" in page
 
     def test_a_new_plan_takes_the_place_of_the_old_one(self, rosa: Client) -> None:
@@ -311,7 +347,7 @@ class TestAboveTheCap:
         assert "2 people are more than the 1 allowed at once." in page
         assert "Somebody with the right to override this has to confirm it." in page
         assert "typed_count" not in page
-        assert "Confirm 2 steps" not in page
+        assert ">Add 2</button>" not in page
         refusal = (
             "2 people are more than the 1 allowed at once. Somebody who may override that has to confirm it."
         )
@@ -339,7 +375,7 @@ class TestASecondPerson:
         page = read(rosa, page_of(operation))
 
         assert "You planned this, so somebody else has to confirm it" in page
-        assert "Confirm 1 step" not in page
+        assert ">Remove 1</button>" not in page
         assert said(confirm(rosa, operation)) == [
             "Remove people: somebody else than rosa has to confirm this plan."
         ]
@@ -352,7 +388,7 @@ class TestASecondPerson:
         assert state(operation) == OperationState.CONFIRMED
 
     def test_additions_need_only_one(self, rosa: Client) -> None:
-        assert "Confirm 1 step" in read(rosa, page_of(planned(NORA, by="rosa")))
+        assert ">Add 1</button>" in read(rosa, page_of(planned(NORA, by="rosa")))
 
 
 def under_way(state: OperationState = OperationState.RUNNING, **fields: object) -> Operation:
@@ -472,6 +508,17 @@ class TestTheResult:
         assert [method for method, _, _ in effects(slack)] == ["conversations.invite", "conversations.kick"]
         assert "Undo…" not in read(rosa, page_of(operation))
 
+    def test_an_undo_that_was_planned_anew_counts_as_one(self, rosa: Client, slack: SlackSandbox) -> None:
+        operation = ran(NORA)
+        press(rosa, "undo", operation)
+        press(rosa, "again", Operation.objects.get(relation=Relation.UNDO))
+        new = Operation.objects.get(relation=Relation.REPLAN)
+        assert "Undo…" in read(rosa, page_of(operation)), "nothing was undone yet"
+
+        confirm(rosa, new)
+        runner.run_operation(new.pk)
+        assert "Undo…" not in read(rosa, page_of(operation))
+
     def test_a_plain_success_offers_no_second_try(self, rosa: Client, slack: SlackSandbox) -> None:
         operation = ran(NORA)
 
@@ -484,7 +531,9 @@ class TestTheResult:
         operation = ran(NORA)
         before = {"slack:C1": _group("acme", "7/8"), "slack:C2": _group("globex", "8/8")}
         Operation.objects.update(before=before)
-        assert "1 of 2 before" in read(vera, page_of(operation))
+        page = read(vera, page_of(operation))
+        assert "1 of 2 before" in page
+        assert "No audit has told how it is afterwards." in page
 
         Operation.objects.update(after=before | {"slack:C1": _group("acme", "8/8")})
         page = read(vera, page_of(operation))
@@ -520,7 +569,7 @@ class TestTheResult:
 
         page = read(rosa, page_of(operation))
         assert "Shout loudly" in page
-        assert "Plan again" not in page
+        assert "Look at a new plan" not in page
         assert "Undo…" not in page
         assert said(press(rosa, "again", operation)) == [
             "Shout loudly: this release cannot do that any more."

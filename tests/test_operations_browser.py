@@ -32,6 +32,8 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 PATIENCE = 15_000
 """Milliseconds for a page that asks every second and a half."""
 
+COLOUR = "button => getComputedStyle(button).backgroundColor"
+
 Opener = Callable[[str], object]
 
 
@@ -75,12 +77,18 @@ def test_select_preview_confirm_watch_download_undo(
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Operation {plan.pk}: Add missing members")
     expect(page.get_by_role("heading", name="Nothing has been done yet.")).to_be_visible()
     assert office.slack.writes.effects() == []
-    page.get_by_role("button", name=f"Confirm {plan.count} step").click()
+    add = page.get_by_role("button", name=f"Add {plan.count}")
+    colour_of_adding = add.evaluate(COLOUR)
+    add.click()
 
     expect(page.get_by_role("heading", name=f"{plan.count} of {plan.count} done")).to_be_visible(
         timeout=PATIENCE
     )
     assert len(office.slack.writes.effects()) == plan.count
+    expect(page.get_by_role("heading", name=re.compile("Complete groups: .*→"))).to_be_visible(
+        timeout=PATIENCE
+    )
+    expect(page.get_by_text(re.compile(r"Audit \d+ \(complete\)"))).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Report (Markdown)").click()
     assert download.value.suggested_filename.endswith(".md")
@@ -90,7 +98,9 @@ def test_select_preview_confirm_watch_download_undo(
     undo = Operation.objects.latest("pk")
     if undo.over_cap:
         page.get_by_label(f"Type {undo.count} to allow it:").fill(str(undo.count))
-    page.get_by_role("button", name=f"Confirm {undo.count} step").click()
+    remove = page.get_by_role("button", name=f"Remove {undo.count}")
+    assert remove.evaluate(COLOUR) != colour_of_adding
+    remove.click()
     expect(page.get_by_role("heading", name=f"{undo.count} of {plan.count} done")).to_be_visible(
         timeout=PATIENCE
     )
@@ -105,7 +115,7 @@ def test_a_whole_plan_with_the_keyboard_alone(page: Page, show: Opener, _kinds: 
     show(page_of(operation))
 
     expect(page.get_by_role("heading", name="Nothing has been done yet.")).to_be_focused()
-    button = page.get_by_role("button", name="Confirm 1 step")
+    button = page.get_by_role("button", name="Remove 1")
     for _ in range(6):
         page.keyboard.press("Tab")
         if button.evaluate("button => button === document.activeElement"):
@@ -160,6 +170,18 @@ def test_a_wait_counts_down_until_it_goes_on(page: Page, show: Opener, _kinds: N
     expect(page.locator(".progress-eta")).to_have_text("", timeout=PATIENCE)
 
 
+def test_whoever_is_about_to_stop_it_is_not_interrupted(page: Page, show: Opener, _kinds: None) -> None:
+    show(page_of(confirmed((PRIVATE, NEW))))
+    page.get_by_text("Stop…").click()
+
+    Operation.objects.update(state=OperationState.RUNNING, started_at=timezone.now())
+    expect(page.get_by_text("Reading how things are now", exact=True)).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Stop it for good")).to_be_visible()
+
+    page.get_by_text("Stop…").click()
+    expect(page.get_by_role("heading", name="Running")).to_be_visible(timeout=PATIENCE)
+
+
 def test_two_tabs_that_confirm_start_one_run(page: Page, show: Opener, _kinds: None) -> None:
     operation = planned((PRIVATE, NEW))
     other = page.context.new_page()
@@ -167,7 +189,7 @@ def test_two_tabs_that_confirm_start_one_run(page: Page, show: Opener, _kinds: N
     other.goto(page.url)
 
     for tab in (page, other):
-        tab.get_by_role("button", name="Confirm 1 step").click()
+        tab.get_by_role("button", name="Add 1").click()
         expect(tab.get_by_role("heading", name="Confirmed")).to_be_visible()
         expect(tab.locator(".messagelist")).to_have_count(0)
     other.close()
@@ -179,10 +201,10 @@ def test_a_plan_that_grew_old_in_front_of_its_reader(page: Page, show: Opener, _
     expect(page.get_by_text(re.compile(r"\(\d+ min left\)"))).to_be_visible()
 
     Operation.objects.update(expires_at=timezone.now())
-    page.get_by_role("button", name="Confirm 1 step").click()
+    page.get_by_role("button", name="Add 1").click()
     expect(page.get_by_text("The plan is too old to be confirmed. Look at a new one.")).to_be_visible()
     page.get_by_role("button", name="Look at a new plan").click()
-    expect(page.get_by_role("button", name="Confirm 1 step")).to_be_visible()
+    expect(page.get_by_role("button", name="Add 1")).to_be_visible()
 
 
 def _in_every_state() -> list[Operation]:
@@ -222,7 +244,7 @@ def test_on_a_phone_the_decision_is_within_reach_of_a_long_plan(
     page.set_viewport_size(PHONE)
     show(page_of(planned(*((f"C{number}", f"U{number}") for number in range(150)))))
 
-    expect(page.get_by_role("button", name="Confirm 150 steps")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Add 150")).to_be_in_viewport()
 
 
 CONTRASTS = """() => {
@@ -265,7 +287,7 @@ def test_what_is_above_the_cap_asks_for_the_number(
         operation = planned((PRIVATE, NEW), (PRIVATE, NEWER))
         Operation.objects.update(over_cap="2 people are more than the 1 allowed at once.")
         show(page_of(operation))
-        button = page.get_by_role("button", name="Confirm 2 steps")
+        button = page.get_by_role("button", name="Add 2")
 
         button.click()
         expect(page.get_by_label("Type 2 to allow it:")).to_be_focused()  # the browser asks for it
@@ -288,4 +310,4 @@ def test_a_page_of_somebody_who_may_not_override_has_no_such_field(
     page.goto(f"{live_server.url}{page_of(operation)}")
 
     expect(page.get_by_role("heading", name="Refused as too large: nothing was done")).to_be_visible()
-    expect(page.get_by_role("button", name=re.compile("Confirm"))).to_have_count(0)
+    expect(page.get_by_role("button", name=re.compile("^Add"))).to_have_count(0)

@@ -107,9 +107,21 @@ class TestCap:
         assert Cap(count=0).exceeded_by(self.PLAN)
         assert Cap(count=0).exceeded_by(Plan("removals", ())) == ""
 
-    def test_counts_a_person_on_two_platforms_twice(self) -> None:
-        both = Plan("removals", (step(), step(platform=Platform.TELEGRAM)))
-        assert Cap(Unit.PEOPLE, count=1).exceeded_by(both)
+    def test_counts_an_employee_on_two_platforms_once(self) -> None:
+        both = Plan(
+            "removals",
+            (
+                PlannedStep("remove", Target(Platform.SLACK, "C1", "acme", "ada", "Ada Example", "U0ADA")),
+                PlannedStep("remove", Target(Platform.TELEGRAM, "77", "acme", "ada", "Ada Example", "701")),
+            ),
+        )
+        assert Cap(Unit.PEOPLE, count=1).exceeded_by(both) == ""
+
+    @pytest.mark.parametrize("subject", ["", "7"])
+    def test_counts_strangers_on_two_platforms_as_two(self, subject: str) -> None:
+        """Their ids are those of their platforms, and mean nobody on another one."""
+        alike = [PlannedStep("remove", Target(each, "1", "acme", subject, "", "7")) for each in Platform]
+        assert "2 people" in Cap(Unit.PEOPLE, count=1).exceeded_by(Plan("removals", tuple(alike)))
 
     @given(st.integers(1, 100), st.integers(1, 100), st.floats(0.01, 1))
     def test_limits_the_share_of_all_targets(self, size: int, reach: int, share: float) -> None:

@@ -193,6 +193,9 @@ class TestAboveTheCap:
 
     def test_with_both_it_is_done(self, desk: Desk, operation: Operation) -> None:
         assert desk.confirm(operation, actor=OWNER, typed_count=4).state == "confirmed"
+        event = ActivityEvent.objects.get(action="operation.confirmed")
+        assert event.actor == OWNER.name
+        assert "allowed above the cap: 2 people are more than the 1" in event.detail
 
     def test_a_later_cap_does_not_matter(self, desk: Desk, operation: Operation) -> None:
         """What was shown was above the cap: that was said, and is what somebody has to override."""

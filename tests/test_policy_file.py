@@ -174,6 +174,16 @@ class TestRefusing:
         assert problem.startswith(expected)
 
     @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            (b'{"teams": [{"key": "co', "line 1, column 20: Unterminated string"),
+            (b'{"teams": ["a\nb"]}', "line 1, column 14: Invalid control character"),
+        ],
+    )
+    def test_what_the_parser_says_of_a_place_ends_with_the_sentence(self, text: bytes, expected: str) -> None:
+        assert problems(text) == (expected,)
+
+    @pytest.mark.parametrize(
         ("section", "index", "values", "expected"),
         [
             ("employees", 1, {"status": "retired"}, '.status: "retired" is not one of active, optional,'),

@@ -19,7 +19,7 @@ from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack import SlackUser
 from groupadmin.sandbox.telegram.world import TelegramUser
-from members.models import Employee, Exclusion, Group, Team
+from members.models import Category, Employee, Exclusion, Group, MembershipRule, Team
 from members.operations import runner
 from members.operations.connections import account_on
 from members.operations.models import Operation
@@ -203,6 +203,23 @@ class TestTheWorldChangedMeanwhile:
             office, lambda target: Employee.objects.filter(key=target.subject).update(status=status)
         )
         assert status.replace("_", " ") in message
+
+    def test_no_rule_asks_for_somebody_any_more(self, office: Office) -> None:
+        def release(target: Target) -> None:
+            employee = Employee.objects.get(key=target.subject)
+            employee.teams.clear()
+            MembershipRule.objects.filter(employee=employee).delete()
+
+        _, message = self.run(office, release)
+        assert message.startswith("No rule asks for")
+
+    def test_the_group_needs_no_full_team_any_more(self, office: Office) -> None:
+        def exempt(target: Target) -> None:
+            category = Category.objects.create(key="quiet", name="Quiet", full_team=False)
+            Group.objects.filter(external_id=target.group_id).update(category=category, category_pinned=True)
+
+        _, message = self.run(office, exempt)
+        assert message == "Exempt: groups of the category Quiet need no full team."
 
     def test_somebody_was_deleted(self, office: Office) -> None:
         _, message = self.run(office, lambda target: Employee.objects.get(key=target.subject).delete())

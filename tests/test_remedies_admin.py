@@ -7,16 +7,23 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.contrib.messages import get_messages
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from audits.models import AuditRun, Finding, GroupResult
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
 from members.models import Employee, Group, Team
+from members.operations import services
+from members.operations.membership import ADD, REMOVE
 from members.operations.models import Operation
+from members.operations.plan import Plan, PlannedStep, Target
+from members.operations.services import Actor
 from members.operations.states import OperationState
+from members.platforms.types import Platform
 from members.policy import FindingKind
 from tests.audit_world import TINY, Office
 
@@ -64,6 +71,10 @@ def planned(response: Any) -> Operation:
     return operation
 
 
+def said(response: Any) -> list[str]:
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
 def pairs(operation: Operation) -> set[Pair]:
     return set(operation.steps.values_list("platform", "group_id", "subject"))
 
@@ -108,6 +119,15 @@ class TestAddingTheMissing:
         assert f'action="{url}"' in page
         assert operation.platforms == chosen
         assert pairs(operation) == missing(platform__in=chosen) - _skipped(operation)
+
+    def test_findings_of_another_kind_make_no_plan(self, rosa: Client, office: Office) -> None:
+        others = list(Finding.objects.exclude(kind=FindingKind.MISSING_REQUIRED)[:2])
+        response = act(rosa, "audits_finding", "add_missing", others)
+
+        assert others
+        assert response["Location"] == reverse("admin:audits_finding_changelist")
+        assert said(response) == ["None of the selected findings is about a missing person."]
+        assert not Operation.objects.exists()
 
     def test_a_run_without_a_platform_asks_for_one(self, rosa: Client, office: Office) -> None:
         run = AuditRun.objects.get()
@@ -170,6 +190,87 @@ class TestAddingPeople:
 
         assert "This field is required." in response.content.decode()
         assert not Operation.objects.exists()
+
+
+class TestThePageOfAnOperation:
+    """What only the audits know of it."""
+
+    @pytest.fixture
+    def ended(self) -> Operation:
+        plan = Plan("add_people", (step(ADD, "slack", "C1"),))
+        operation = services.plan_operation(plan=plan, actor=Actor("rosa"))
+        before = {"slack:C1": {"name": "acme", "completeness": "7/8", "verdict": ""}}
+        Operation.objects.update(
+            state=OperationState.DONE, confirmed_at=timezone.now(), finished_at=timezone.now(), before=before
+        )
+        operation.refresh_from_db()
+        return operation
+
+    def test_it_looks_for_news_until_the_audit_has_told_what_came_of_it(
+        self, rosa: Client, ended: Operation
+    ) -> None:
+        run = AuditRun.objects.create(platforms=["slack"], operation_id=ended.pk, trigger="event")
+        awaited = f"{run} looks at how it is now"
+        for state, finished_at in (("queued", None), ("running", None), ("complete", timezone.now())):
+            AuditRun.objects.update(state=state, finished_at=finished_at)
+            job = progress(rosa, ended)
+            assert (job["finished"], job["label"], job["state"]) == (False, awaited, awaited), state
+            page = rosa.get(page_of(ended)).content.decode()
+            assert f'data-state="{awaited}"' in page
+            assert "How it is afterwards stands here in a moment." in page
+
+        after = {"slack:C1": {"name": "acme", "completeness": "8/8", "verdict": ""}}
+        Operation.objects.update(after=after)
+        assert progress(rosa, ended)["finished"] is True
+        page = rosa.get(page_of(ended)).content.decode()
+        assert "0 → 1 of 1" in page
+        assert "data-progress" not in page
+
+    @pytest.mark.parametrize("state", ["failed", "cancelled"])
+    def test_an_audit_that_tells_nothing_is_not_waited_for(
+        self, rosa: Client, ended: Operation, state: str
+    ) -> None:
+        AuditRun.objects.create(
+            platforms=["slack"],
+            operation_id=ended.pk,
+            trigger="event",
+            state=state,
+            finished_at=timezone.now(),
+        )
+        assert progress(rosa, ended)["finished"] is True
+        assert "No audit has told how it is afterwards." in rosa.get(page_of(ended)).content.decode()
+
+    def test_a_removal_where_our_account_is_no_admin_is_warned_of(self, rosa: Client) -> None:
+        for group_id, name, status in (("1", "acme", "member"), ("2", "globex", "admin")):
+            Group.objects.create(
+                platform="telegram",
+                external_id=group_id,
+                name=name,
+                admin_status=status,
+                first_seen_at=timezone.now(),
+                last_seen_at=timezone.now(),
+            )
+        warning = "not remove anybody from: acme."
+        for verb, is_warned in ((REMOVE, True), (ADD, False)):
+            steps = tuple(step(verb, "telegram", group_id) for group_id in ("1", "2"))
+            operation = services.plan_operation(plan=Plan("remove_people", steps), actor=Actor("rosa"))
+            assert (warning in rosa.get(page_of(operation)).content.decode()) is is_warned
+
+
+def step(verb: str, platform: str, group_id: str) -> PlannedStep:
+    target = Target(Platform(platform), group_id, group_id, "ada", "Ada Example", "7")
+    return PlannedStep(verb, target)
+
+
+def page_of(operation: Operation) -> str:
+    return reverse("admin:operations_operation_change", args=[operation.pk])
+
+
+def progress(client: Client, operation: Operation) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get(
+        reverse("admin:operations_operation_progress", args=[operation.pk])
+    ).json()
+    return answer
 
 
 LISTS = (

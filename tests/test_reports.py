@@ -232,7 +232,11 @@ class TestWorkbook:
         assert summary["Finished (UTC)"] == datetime(2026, 5, 4, 12, 0)  # noqa: DTZ001  # XLSX has no zones
         expected = {"Groups": 6, "Complete": 3, "Coverage": 0.75, "Category: BD Customer": 5}
         expected |= {"Public groups": 1, "Deprecated names": 1, "Hidden history": 1, "Not visible": 1}
-        expected |= {"API calls: Slack": 3, "API calls: Telegram": 2, "Waited for rate limits (s)": 1.3}
+        expected |= {
+            "API calls: Slack": 3,
+            "API calls: Telegram": 2,
+            "Waited for rate limits and outages (s)": 1.3,
+        }
         assert {what: summary[what] for what in expected} == expected
         assert summary["Findings open"] == summary["Findings opened"] == run.open_findings
 
@@ -401,6 +405,20 @@ class TestUnfinishedRuns:
 
 
 class TestConsole:
+    def test_says_when_there_was_nothing_to_audit(self) -> None:
+        summary = list(console_summary(empty(RunState.COMPLETE)))
+        assert summary == [
+            f"Audit {AuditRun.objects.get().pk}: nothing in scope",
+            "No group was audited.",
+        ]
+
+    def test_leaves_a_platforms_own_trouble_to_standard_error(self) -> None:
+        spots = (BlindSpot(SLACK, "Slack", "Slack refused auth.test."), BlindSpot(SLACK, "Bo", "Not found."))
+        run = stored(judge(policy(ADA), seen([channel("C1")], in_groups("ada", "C1"), blind_spots=spots)))
+        text = "\n".join(console_summary(run))
+        assert "Blind spots  1:\n  Slack: Bo: Not found." in text
+        assert "auth.test" not in text
+
     def test_the_outcome_in_a_few_lines(self, run: AuditRun) -> None:
         text = "\n".join(console_summary(run))
         assert f"Audit {run.pk}: complete" in text

@@ -196,7 +196,7 @@ class TestFinished:
         text = words(viewer, stored(judge(policy(ADA), sight)))
         assert "<b>Private</b> channels Slack · They are invisible." in text
         assert "users.conversations 13" in text
-        assert "Waited 1 min 5 s for rate limits." in text
+        assert "Waited 1 min 5 s for rate limits and outages." in text
 
 
 @pytest.mark.django_db

@@ -101,7 +101,7 @@ async def error_of(sandbox: SlackSandbox, **options: Any) -> PlatformError:
 
 async def test_a_limited_call_waits_as_told_and_goes_on(sandbox: SlackSandbox) -> None:
     waits: list[str] = []
-    meter = CallMeter(on_wait=lambda method, seconds: waits.append(method))
+    meter = CallMeter(on_wait=lambda method, seconds, error: waits.append(method))
     sandbox.script.add("conversations.list", limited("0.05"), times=2)
 
     async with reader(sandbox, meter=meter) as slack:
@@ -156,7 +156,7 @@ async def test_a_storm_of_limits_is_given_up(sandbox: SlackSandbox) -> None:
 
 async def test_a_limited_method_rests_and_the_others_go_on(sandbox: SlackSandbox) -> None:
     waits: list[str] = []
-    meter = CallMeter(patience=2 * HOUR, on_wait=lambda method, seconds: waits.append(method))
+    meter = CallMeter(patience=2 * HOUR, on_wait=lambda method, seconds, error: waits.append(method))
     sandbox.script.add("users.conversations", RateLimited(HOUR), times=None)
 
     async with reader(sandbox, meter=meter, concurrency=3) as slack:
@@ -174,7 +174,7 @@ async def test_a_limited_method_rests_and_the_others_go_on(sandbox: SlackSandbox
 
 async def test_calls_that_rest_together_count_one_wait(sandbox: SlackSandbox) -> None:
     waits: list[str] = []
-    meter = CallMeter(patience=2 * HOUR, on_wait=lambda method, seconds: waits.append(method))
+    meter = CallMeter(patience=2 * HOUR, on_wait=lambda method, seconds, error: waits.append(method))
     sandbox.script.add("users.conversations", RateLimited(HOUR), times=None)
 
     async with reader(sandbox, meter=meter, concurrency=3) as slack:
@@ -416,7 +416,7 @@ async def test_a_call_can_be_cancelled_wherever_it_waits(sandbox: SlackSandbox, 
 
 async def test_who_is_cancelled_while_resting_does_not_hold_up_the_rest(sandbox: SlackSandbox) -> None:
     told = asyncio.Event()
-    meter = CallMeter(on_wait=lambda method, seconds: told.set())
+    meter = CallMeter(on_wait=lambda method, seconds, error: told.set())
     sandbox.script.add("users.conversations", limited("0.1"))
 
     async with reader(sandbox, meter=meter) as slack:

@@ -21,7 +21,7 @@ from groupadmin.sandbox.slack.faults import (
     SlackError,
     Truncated,
 )
-from members.platforms.base import CallMeter
+from members.platforms.base import CallMeter, why_waiting
 from members.platforms.errors import AccountTrouble, PlatformError, Refused, TryLater, Unreachable
 from members.platforms.outcomes import Outcome
 from members.platforms.slack_writer import SlackWriter
@@ -188,7 +188,10 @@ async def test_a_server_that_comes_back_is_tried_again() -> None:
     server = SlackSandbox(workspace()).start()
     server.stop()
 
-    def come_back(method: str, seconds: float) -> None:
+    told: list[str] = []
+
+    def come_back(method: str, seconds: float, error: TryLater) -> None:
+        told.append(why_waiting(method, seconds, error))
         server.start()
 
     meter = CallMeter(on_wait=come_back)
@@ -199,6 +202,7 @@ async def test_a_server_that_comes_back_is_tried_again() -> None:
         server.stop()
     assert effects(server) == [(KICK, PRIVATE, BOB)]
     assert meter.snapshot().calls == {KICK: 2}
+    assert told == ["cannot be reached: next try in 1 s"], "nobody has asked for that pause"
 
 
 async def test_a_write_never_travels_on_a_connection_that_lay_idle() -> None:
@@ -231,7 +235,7 @@ async def test_a_write_never_travels_on_a_connection_that_lay_idle() -> None:
 @every_write
 async def test_a_limited_write_waits_as_told_and_is_done_once(sandbox: SlackSandbox, method: str) -> None:
     waits: list[tuple[str, float]] = []
-    meter = CallMeter(on_wait=lambda method, seconds: waits.append((method, seconds)))
+    meter = CallMeter(on_wait=lambda method, seconds, error: waits.append((method, seconds)))
     sandbox.script.add(method, Limited("0.05"), times=2)
 
     async with writer(sandbox.api_url, meter=meter) as slack:

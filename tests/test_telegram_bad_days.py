@@ -77,7 +77,7 @@ async def some_server(greeting: bytes) -> AsyncIterator[ServerAddress]:
 class TestLimits:
     async def test_a_short_wait_is_slept_and_told(self, sandbox: TelegramSandbox) -> None:
         told: list[tuple[str, float]] = []
-        meter = CallMeter(on_wait=lambda method, seconds: told.append((method, seconds)))
+        meter = CallMeter(on_wait=lambda method, seconds, error: told.append((method, seconds)))
         async with reader(sandbox, meter=meter) as telegram:
             sandbox.script.add("GetDialogs", RpcFault("FLOOD_WAIT_1"))
             assert await ids_of(telegram.groups()) == ["7"]

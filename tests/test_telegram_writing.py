@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -128,15 +129,18 @@ class TestRemoving:
         world.remove_chat(GROUP)
         assert (await telegram.remove(group, person(BOB))).outcome is Outcome.GROUP_NOT_FOUND
 
-    async def test_an_error_between_the_halves_leaves_a_ban_that_can_be_lifted(
+    async def test_an_error_between_the_halves_leaves_a_ban_that_ends_by_itself(
         self, world: TelegramWorld, sandbox: TelegramSandbox, telegram: TelegramWriter
     ) -> None:
         chat = own_group(world, BOB)
         group = await group_named(telegram, GROUP)
         sandbox.script.add("EditBanned", Drop(), skip=1)
-        with pytest.raises(InDoubt):
+        with pytest.raises(InDoubt) as caught:
             await telegram.remove(group, person(BOB))
         assert chat.banned == {BOB}
+        left = chat.ban_ends[BOB] - datetime.now(UTC)
+        assert timedelta(minutes=55) < left < timedelta(minutes=65)
+        assert "a ban keeps them from coming back until" in one_line(caught.value.settled[str(BOB)])
         assert await telegram.unban(group, person(BOB)) == Reply(Outcome.DONE)
         assert await telegram.unban(group, person(BOB)) == Reply(Outcome.DONE)
         assert (list(chat.members), chat.banned) == ([ADA], set())
@@ -155,7 +159,7 @@ class TestRemoving:
         chat = own_group(world, BOB)
         group = await group_named(telegram, GROUP)
         assert await telegram.ban(group, person(BOB)) == Reply(Outcome.DONE)
-        assert (list(chat.members), chat.banned) == ([ADA], {BOB})
+        assert (list(chat.members), chat.banned, chat.ban_ends) == ([ADA], {BOB}, {})
 
     async def test_a_basic_group_knows_no_bans(self, world: TelegramWorld, telegram: TelegramWriter) -> None:
         chat = own_group(world, BOB, kind="basic")

@@ -403,8 +403,11 @@ class TestAProcess:
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 130
 
-        *_, report, _workbook, last = log.read_text().splitlines()
+        *told, report, _workbook, last = log.read_text().splitlines()
         assert last == "Interrupted."
+        assert any(
+            "the audit that verifies them was interrupted: run manage.py audit." in line for line in told
+        )
         assert Operation.objects.get().state == "done"
         assert "cancelled: nobody has looked yet what came of it" in Path(report).read_text(encoding="utf-8")
 
@@ -454,8 +457,9 @@ class TestAProcess:
         )
         assert told.code == 0
 
-    @pytest.mark.usefixtures("worker")
-    def test_in_the_background_the_workers_do_it(self, office: Office, channels: list[SlackChannel]) -> None:
+    def test_in_the_background_the_workers_do_it(
+        self, office: Office, channels: list[SlackChannel], worker: None
+    ) -> None:
         told = add_missing_bo("--yes", "--background")
 
         operation = Operation.objects.get()

@@ -7,6 +7,7 @@ verifies it has been recorded.
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC
@@ -67,12 +68,23 @@ def file_safe(username: str) -> str:
 
 
 def _keep(operation: Operation, format: str, path: Path) -> None:
-    with path.open("rb") as file, transaction.atomic():
+    with transaction.atomic():
         report, _ = OperationReport.objects.select_for_update().get_or_create(
             operation=operation, format=format
         )
-        name = path.name
         if report.file:
-            name = Path(str(report.file)).name
-            report.file.delete(save=False)  # first, so that its name is free
-        report.file.save(name, File(file))
+            _put_in_place_of(Path(report.file.path), path)
+            return
+        with path.open("rb") as file:
+            report.file.save(path.name, File(file))
+
+
+def _put_in_place_of(kept: Path, path: Path) -> None:
+    """At every moment one of the two is there, whole, whatever the disk says."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    part = kept.with_name(f".{kept.name}.part")
+    try:
+        shutil.copyfile(path, part)
+        part.replace(kept)
+    finally:
+        part.unlink(missing_ok=True)

@@ -9,7 +9,6 @@ from datetime import datetime
 from audits.additions.lines import Section
 from audits.models import AuditRun, RunState
 from audits.remediation.verification import GroupState, verification_of
-from audits.rows import Verdict
 from members.operations.display import STATE_WORDS, kind_label
 from members.operations.models import Operation
 from members.operations.states import OperationState
@@ -38,10 +37,10 @@ def facts(
     yield "Started (UTC)", operation.started_at
     yield "Finished (UTC)", operation.finished_at
     yield "Groups touched", len(states)
-    yield "Of them complete before", sum(state.verdict_before == Verdict.COMPLETE for state in states)
+    yield "Of them complete before", sum(state.complete_before for state in states)
     run = verification_of(operation.pk)
     if run is not None and operation.after:
-        yield "Of them complete after", sum(state.verdict_after == Verdict.COMPLETE for state in states)
+        yield "Of them complete after", sum(state.complete_after for state in states)
     yield "Verification audit", _verification(run)
 
 

@@ -1,8 +1,8 @@
 """The admin of audits: runs, their results, and the findings."""
 
-from audits.admin import people
+from audits.admin import operations, people
 from audits.admin.findings import FindingAdmin
 from audits.admin.results import GroupResultAdmin
 from audits.admin.runs import AuditRunAdmin
 
-__all__ = ["AuditRunAdmin", "FindingAdmin", "GroupResultAdmin", "people"]
+__all__ = ["AuditRunAdmin", "FindingAdmin", "GroupResultAdmin", "operations", "people"]

@@ -157,6 +157,7 @@ class FindingResource(resources.ModelResource):
 
 @admin.register(Finding)
 class FindingAdmin(AddMissingAction, TableExportMixin, RecordAdmin):
+    nobody_missing = "None of the selected findings is about a missing person."
     resource_classes = (FindingResource,)
     change_list_template = "admin/audits/change_list.html"
     list_display = (

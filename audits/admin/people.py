@@ -20,6 +20,7 @@ from members.admin.people import EmployeeAdmin, TeamAdmin
 from members.models import Category, Employee, Group, Team
 from members.platforms.types import Platform
 
+_NOBODY = "There is nobody to add to such a group."
 _PLATFORMS = [(str(platform), platform.label) for platform in Platform]
 
 
@@ -86,7 +87,7 @@ def ask(
     """An action's own page: what remains to be said, and then the plan."""
     form = form_class(request.POST if "plan" in request.POST else None)
     if form.is_valid():
-        return show_plan(request, plan_people(form.selection(queryset)))
+        return show_plan(request, plan_people(form.selection(queryset)), nothing=_NOBODY)
     opts = queryset.model._meta
     count = queryset.count()
     context = {

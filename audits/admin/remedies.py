@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
@@ -22,14 +22,23 @@ def may_plan(request: HttpRequest) -> bool:
     return request.user.has_perm("operations.run_operation")
 
 
-def show_plan(request: HttpRequest, plan: Plan) -> HttpResponseRedirect:
-    """Store the plan as the reader's own, and lead to its page."""
+def show_plan(request: HttpRequest, plan: Plan, *, nothing: str, back: str = "") -> HttpResponseRedirect:
+    """Store the plan as the reader's own, and lead to its page.
+
+    A plan with nothing to do and nothing to explain is not kept: `nothing` is said on the page it was
+    asked for on, or on `back`.
+    """
+    if not plan.steps and not plan.skipped:
+        messages.warning(request, nothing)
+        return HttpResponseRedirect(back or request.get_full_path())
     operation = plan_operation(plan=plan, actor=Actor(request.user.get_username()))
     return HttpResponseRedirect(reverse("admin:operations_operation_change", args=[operation.pk]))
 
 
 class AddMissingAction:
     """Mixed into a list's page: plans to add those who are missing in what was selected."""
+
+    nobody_missing = "Nobody who has to be in the selected groups is missing there."
 
     def missing_in(self, queryset: QuerySet[Any]) -> MissingSelection:
         """What the selected rows mean."""
@@ -40,7 +49,8 @@ class AddMissingAction:
 
     @admin.action(description="Add the missing members…", permissions=["plan"])
     def add_missing(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseRedirect:
-        return show_plan(request, plan_missing(self.missing_in(queryset)))
+        plan = plan_missing(self.missing_in(queryset))
+        return show_plan(request, plan, nothing=self.nobody_missing)
 
 
 def group_keys(pairs: Iterable[tuple[str, str]]) -> tuple[GroupKey, ...]:

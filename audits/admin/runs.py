@@ -151,7 +151,9 @@ class AuditRunAdmin(RecordAdmin):
         if not chosen:
             messages.warning(request, "Choose a platform.")
             return _to_page(run_id)
-        return show_plan(request, plan_missing(MissingSelection(platforms=tuple(chosen), run=run_id)))
+        plan = plan_missing(MissingSelection(platforms=tuple(chosen), run=run_id))
+        nothing = "Nobody whom this audit found missing is left to be added."
+        return show_plan(request, plan, nothing=nothing, back=_to_page(run_id).url)
 
     def progress_view(self, request: HttpRequest, run_id: int) -> JsonResponse:
         """What progress.js polls."""

@@ -16,7 +16,6 @@ from audits.latest import speaking_runs
 from audits.models import AuditRun, RunState
 from audits.remediation.people import UnknownPerson, employees_named
 from audits.remediation.verification import before_and_after, verification_of
-from audits.rows import Verdict
 from members.management.base import ExitCode
 from members.management.progress import ProgressLine
 from members.management.writing import SHOWN, WriterCommand
@@ -43,6 +42,9 @@ class AddingCommand(WriterCommand):
         try:
             return ExitCode.DONE if run is None else self._verify(operation, run)
         except KeyboardInterrupt:
+            self.stderr.write(
+                "The additions are done; the audit that verifies them was interrupted: run manage.py audit."
+            )
             try_to_store_reports(operation)  # nobody will verify it: the report has to say so
             raise
 
@@ -78,8 +80,8 @@ class AddingCommand(WriterCommand):
 
     def _print_states(self, run: AuditRun, operation: Operation) -> None:
         states = before_and_after(operation)
-        before = sum(state.verdict_before == Verdict.COMPLETE for state in states)
-        after = sum(state.verdict_after == Verdict.COMPLETE for state in states)
+        before = sum(state.complete_before for state in states)
+        after = sum(state.complete_after for state in states)
         groups = "1 group" if len(states) == 1 else f"{len(states)} groups"
         self.stdout.write(f"Verification: {run}: of {groups} {before} complete before, {after} after")
         for state in states[:SHOWN]:

@@ -20,7 +20,7 @@ from members.operations.models import Step
 from members.operations.plan import Plan
 from members.operations.states import StepState
 from members.platforms.types import Platform
-from members.policy import UNCATEGORISED, FindingKind, Level, Person, level_of, rules_for
+from members.policy import UNCATEGORISED, FindingKind, Level, Person, rules_for
 
 KIND = "add_missing"
 
@@ -80,8 +80,10 @@ def draw_up(
             continue
         target = obstacles.target_in(place, person)
         if not place.category.full_team:
-            draft.skip(obstacles.whole_place(place), _exempt(place))
-        elif reason := _settled(gap) or _not_required(person, place, facts):
+            draft.skip(obstacles.whole_place(place), obstacles.of_category(place.category))
+        elif reason := _settled(gap) or obstacles.of_rules(
+            person, place.platform, place.category, facts.policy.rules
+        ):
             draft.skip(target, reason)
         elif (target.platform, target.group_id, target.user_id) in failed_lately:
             draft.skip(target, _FAILED_LATELY)
@@ -102,7 +104,7 @@ def _name_what_was_not_judged(
             continue
         if not place.category.full_team:
             if any(_names(selection, key) for key in place.missing):
-                draft.skip(obstacles.whole_place(place), _exempt(place))
+                draft.skip(obstacles.whole_place(place), obstacles.of_category(place.category))
             continue
         for key in sorted(place.unknown):
             if _names(selection, key) and not draft.unable(key, place.platform):
@@ -172,20 +174,6 @@ def _settled(gap: Gap) -> str:
     if gap.state is not State.RESOLVED:
         return ""
     return ALREADY_THERE if gap.end_reason == "fixed" else f"Not missing any more: {gap.end_reason}."
-
-
-def _not_required(person: Person, place: Place, facts: Facts) -> str:
-    match level_of(person, place.platform, place.category.key, facts.policy.rules):
-        case Level.REQUIRED:
-            return ""
-        case Level.OPTIONAL:
-            return f"{person.name} is optional there."
-        case _:
-            return f"No rule asks for {person.name} there any more."
-
-
-def _exempt(place: Place) -> str:
-    return f"Exempt: groups of the category {place.category.name} need no full team."
 
 
 _NOT_TOLD = "The latest audit could not tell whether they are there: run a new one."

@@ -7,7 +7,17 @@ from collections.abc import Collection, Iterable
 from audits.remediation.facts import Place, Standing
 from members.operations.plan import Target
 from members.platforms.types import Platform
-from members.policy import EmployeeStatus, Exclusion, FindingKind, Handle, Person
+from members.policy import (
+    Category,
+    EmployeeStatus,
+    Exclusion,
+    FindingKind,
+    Handle,
+    Level,
+    Person,
+    Rule,
+    level_of,
+)
 
 MISSING_KINDS = frozenset({FindingKind.MISSING_REQUIRED, FindingKind.MISSING_OPTIONAL})
 
@@ -47,6 +57,22 @@ def of_person(person: Person | None, platform: Platform) -> str:
             f"and run an audit."
         )
     return ""
+
+
+def of_category(category: Category) -> str:
+    """Why nobody is missing in groups of this category."""
+    return "" if category.full_team else f"Exempt: groups of the category {category.name} need no full team."
+
+
+def of_rules(person: Person, platform: Platform, category: Category, rules: Iterable[Rule]) -> str:
+    """Why this person is not missing in groups of this category."""
+    match level_of(person, platform, category.key, rules):
+        case Level.REQUIRED:
+            return ""
+        case Level.OPTIONAL:
+            return f"{person.name} is optional there."
+        case _:
+            return f"No rule asks for {person.name} there any more."
 
 
 def of_exclusion(exclusion: Exclusion | None) -> str:

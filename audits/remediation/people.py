@@ -11,7 +11,7 @@ from audits.remediation.obstacles import MISSING_KINDS
 from audits.remediation.reading import read_facts
 from audits.remediation.selections import PeopleSelection, platforms_or_all
 from members.models import Employee
-from members.operations.plan import Plan, Target
+from members.operations.plan import Plan, Skipped, Target
 from members.platforms.types import Platform
 from members.policy import bare_username
 
@@ -47,6 +47,16 @@ def draw_up(selection: PeopleSelection, facts: Facts) -> Plan:
                 draft.add(key, place, excluded_by=MISSING_KINDS)
     reach = len(keys) * len(places)
     return draft.plan(KIND, parameters=selection.as_parameters(), reach=reach)
+
+
+def names_left_out(plan: Plan) -> tuple[Skipped, ...]:
+    """Of the names that were written down: those that lead to no group, or to several."""
+    names = set(plan.parameters.get("names", ()))
+    return tuple(
+        skipped
+        for skipped in plan.skipped
+        if not (skipped.target.group_id or skipped.target.subject) and skipped.target.group_name in names
+    )
 
 
 def employees_named(words: Iterable[str]) -> tuple[str, ...]:

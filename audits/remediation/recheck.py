@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from audits.remediation import obstacles
 from audits.remediation.facts import GroupKey, Standing
 from audits.remediation.obstacles import MISSING_KINDS
 from audits.remediation.reading import standing_of
-from members import policy
+from members import policy, policy_store
 from members.models import Employee, Exclusion, Group, holding
 from members.operations.plan import PlannedStep, Target
 from members.platforms.types import Platform
-from members.policy import EmployeeStatus, FindingKind, Handle, Person
-from members.policy_store import exclusion_value
+from members.policy import UNCATEGORISED, EmployeeStatus, FindingKind, Handle, Person, Rule
 
 
 def unwanted_missing(steps: Sequence[PlannedStep]) -> dict[int, str]:
     """Which of the steps (by index) that add missing members are not wanted any more, and why.
 
-    Three queries, however many steps.
+    Five queries, however many steps.
     """
     return _unwanted(steps, excluded_by={FindingKind.MISSING_REQUIRED}, asked_for=True)
 
@@ -40,15 +39,17 @@ def _unwanted(
     steps: Sequence[PlannedStep], *, excluded_by: Collection[FindingKind], asked_for: bool
 ) -> dict[int, str]:
     targets = [step.target for step in steps]
-    people, standings, exclusions = _people(targets), _standings(targets), _exclusions(targets)
+    people, groups, exclusions = _people(targets), _groups(targets), _exclusions(targets)
+    rules = [rule for _, rule in policy_store.rules()] if asked_for else []
     unwanted = {}
     for at, target in enumerate(targets):
-        standing = standings.get(_place(target), Standing.AUDITED)
-        person = people.get(target.subject)
+        group, person = groups.get(_place(target)), people.get(target.subject)
+        standing = standing_of(group) if group is not None else Standing.AUDITED
         exclusion = obstacles.exclusion_of(target.subject, exclusions.get(_place(target), ()), excluded_by)
         reason = (
             (obstacles.of_standing(standing) if asked_for or standing is Standing.ARCHIVED else "")
-            or _of_person(person, target, asked_for=asked_for)
+            or _of_person(person, target)
+            or (_of_policy(person, target.platform, group, rules) if asked_for and person else "")
             or obstacles.of_exclusion(exclusion)
         )
         if reason:
@@ -56,37 +57,44 @@ def _unwanted(
     return unwanted
 
 
-def _of_person(person: Person | None, target: Target, *, asked_for: bool) -> str:
-    if target.subject == target.user_id:
+def _of_person(person: Person | None, target: Target) -> str:
+    if person is None and target.subject == target.user_id:
         return ""  # a stranger, of whom no rule speaks
     if reason := obstacles.of_person(person, target.platform) or person is None:
         return str(reason)
     if obstacles.user_id_of(person, target.platform) != target.user_id:
         return f"{person.name} has another {target.platform.label} account by now: plan again."
-    if asked_for and person.status is EmployeeStatus.OPTIONAL:
-        return f"{person.name} is optional by now."
     return ""
 
 
+def _of_policy(person: Person, platform: Platform, group: Group | None, rules: Iterable[Rule]) -> str:
+    stored = group.category if group is not None else None
+    category = policy_store.category_value(stored) if stored is not None else UNCATEGORISED
+    return obstacles.of_category(category) or obstacles.of_rules(person, platform, category, rules)
+
+
 def _people(targets: Collection[Target]) -> Mapping[str, Person]:
-    rows = Employee.objects.in_bulk({target.subject for target in targets}, field_name="key")
+    rows = Employee.objects.filter(key__in={target.subject for target in targets})
     return {
-        key: Person(
-            key,
+        row.key: Person(
+            row.key,
             row.name,
             EmployeeStatus(row.status),
+            teams=frozenset(team.key for team in row.teams.all()),
             handles={
                 Platform.SLACK: Handle(row.slack_user_id),
                 Platform.TELEGRAM: Handle(str(row.telegram_user_id or "") or None),
             },
         )
-        for key, row in rows.items()
+        for row in rows.prefetch_related("teams")
     }
 
 
-def _standings(targets: Collection[Target]) -> Mapping[GroupKey, Standing]:
+def _groups(targets: Collection[Target]) -> Mapping[GroupKey, Group]:
     groups = Group.objects.filter(external_id__in={target.group_id for target in targets})
-    return {(Platform(group.platform), group.external_id): standing_of(group) for group in groups}
+    return {
+        (Platform(group.platform), group.external_id): group for group in groups.select_related("category")
+    }
 
 
 def _exclusions(targets: Collection[Target]) -> Mapping[GroupKey, list[policy.Exclusion]]:
@@ -95,7 +103,7 @@ def _exclusions(targets: Collection[Target]) -> Mapping[GroupKey, list[policy.Ex
         holding(today), group_external_id__in={target.group_id for target in targets}
     ).select_related("employee")
     found: defaultdict[GroupKey, list[policy.Exclusion]] = defaultdict(list)
-    for exclusion in map(exclusion_value, rows):
+    for exclusion in map(policy_store.exclusion_value, rows):
         found[exclusion.platform, exclusion.group_id].append(exclusion)
     return found
 

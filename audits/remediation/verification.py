@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 
 from audits.latest import newest_results
 from audits.models import AuditRun, GroupResult
+from audits.rows import Verdict
 from members.operations.models import Operation
 from members.operations.plan import PlannedStep
 from members.platforms.types import Platform
@@ -31,6 +32,14 @@ class GroupState:
     after: str
     verdict_before: str
     verdict_after: str
+
+    @property
+    def complete_before(self) -> bool:
+        return _is_complete(self.before, self.verdict_before)
+
+    @property
+    def complete_after(self) -> bool:
+        return _is_complete(self.after, self.verdict_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,12 @@ def before_and_after(operation: Operation) -> list[GroupState]:
             )
         )
     return sorted(states, key=lambda state: (state.platform, state.name.casefold(), state.id))
+
+
+def _is_complete(completeness: str, verdict: str) -> bool:
+    """Whether everybody who must be there is, also where nobody would mind if not (`Verdict.EXEMPT`)."""
+    present, _, required = completeness.partition("/")
+    return verdict == Verdict.COMPLETE or (verdict == Verdict.EXEMPT and present == required)
 
 
 def _states(results: QuerySet[GroupResult], words: Iterable[str]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ class PlainCommand(BaseCommand):
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             lacks = "up to date" if executor.loader.applied_migrations else "set up"
             raise CommandError(
-                f"The database is not {lacks}: run python manage.py migrate.",
+                f"The database is not {lacks}: run manage.py migrate.",
                 returncode=ExitCode.NOT_CONFIGURED,
             )
 

@@ -305,6 +305,8 @@ def _described(target: Target) -> str:
     """Where and who, as far as it is known."""
     where = one_line(target.group_name or target.group_id)
     who = one_line(target.subject_name or target.subject)
+    if target.group_name and not target.group_id:  # a name that leads to no group is on no platform
+        return where
     return f"{target.platform.label:<8}  {' · '.join(part for part in (where, who) if part)}".rstrip()
 
 

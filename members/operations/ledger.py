@@ -112,10 +112,10 @@ class Ledger:
     def _tell(self, ended: Sequence[Step], now: datetime) -> None:
         """Put their ends on record; with the first of them this execution has not come to nothing."""
         operation = self.operation
-        activity.record(events=[_event(step, operation.confirmed_by) for step in ended], at=now)
-        if ended and operation.attempts > 1:
+        if ended and operation.attempts > 1:  # before the record: whoever cancels locks them in this order
             Operation.objects.filter(pk=operation.pk, owner=operation.owner).update(attempts=1)
             operation.attempts = 1
+        activity.record(events=[_event(step, operation.confirmed_by) for step in ended], at=now)
 
 
 def close(steps: QuerySet[Step], *, actor: str, why: str = "") -> None:

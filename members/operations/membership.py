@@ -70,11 +70,13 @@ class MembershipExecutor:
         for step in steps:
             known = groups_of[step.target.user_id]
             present.append(None if known is None else step.target.group_id in known)
-        if thorough or any(step.verb == REMOVE for step in steps):
-            doubtful = [at for at, is_there in enumerate(present) if not is_there]
-            asked = await asyncio.gather(*(self._ask_group(steps[at]) for at in doubtful))
-            for at, answer in zip(doubtful, asked, strict=True):
-                present[at] = answer
+        ask_twice = thorough or any(step.verb == REMOVE for step in steps)
+        doubtful = [
+            at for at, is_there in enumerate(present) if not is_there and (ask_twice or is_there is None)
+        ]
+        asked = await asyncio.gather(*(self._ask_group(steps[at]) for at in doubtful))
+        for at, answer in zip(doubtful, asked, strict=True):
+            present[at] = answer
         return [
             is_there if is_there is None or step.verb == ADD else not is_there
             for step, is_there in zip(steps, present, strict=True)

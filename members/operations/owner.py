@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import socket
+from pathlib import Path
 
 
 def new_owner() -> str:
@@ -28,9 +30,13 @@ def is_dead(owner: str) -> bool:
 
 
 def _machine() -> str:
-    """Where a process id means the same process: this host, and on Linux this namespace of process ids."""
+    """Where a process id means the same process: the host since it was started, and on Linux this namespace
+    of process ids. Its name alone would not do: those of clones and of a deployment's containers are alike.
+    """
+    host = socket.gethostname()
     try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
         namespace = os.readlink("/proc/self/ns/pid")  # "pid:[4026531836]": containers have their own
     except OSError:
-        namespace = ""
-    return f"{socket.gethostname()[:24]}/{''.join(filter(str.isdigit, namespace))}"
+        boot = namespace = ""
+    return f"{host[:15]}/{hashlib.sha256(f'{host} {boot} {namespace}'.encode()).hexdigest()[:16]}"

@@ -28,6 +28,13 @@ class Target:
     subject_name: str = ""
     user_id: str = ""
 
+    @property
+    def person(self) -> tuple[str, ...]:
+        """Who is meant: an employee is one person on all platforms, a stranger on each another one."""
+        if self.subject not in ("", self.user_id):
+            return (self.subject,)
+        return self.platform, self.user_id
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
@@ -117,7 +124,7 @@ class Cap:
     def _size(self, steps: Sequence[PlannedStep]) -> int:
         match self.unit:
             case Unit.PEOPLE:
-                return len({(step.target.platform, step.target.user_id) for step in steps})
+                return len({step.target.person for step in steps})
             case Unit.GROUPS:
                 return len({(step.target.platform, step.target.group_id) for step in steps})
             case Unit.STEPS:

@@ -18,6 +18,8 @@ LAST = 8
 WINDOW = timedelta(seconds=60)
 """The pace is that of the last minute: what came before says little about a platform's limits now."""
 
+WRITING_REPORTS = "Writing the reports"
+
 _TO_DO = (StepState.PENDING, StepState.RUNNING)
 
 Counts = Mapping[tuple[str, str], int]
@@ -69,7 +71,7 @@ def step_counts(operation: Operation) -> Counts:
 
 def _label(operation: Operation, counts: Counts) -> str:
     if is_followed_up(operation):
-        return "Writing the reports"
+        return WRITING_REPORTS
     if operation.cancel_requested:
         return "Stopping after the call that is under way"
     if operation.state == OperationState.CONFIRMED:

@@ -33,7 +33,8 @@ from members.operations.loop import BackgroundLoop
 from members.operations.models import Operation, Step
 from members.operations.states import LEFT
 from members.operations.waiting import Waiting, side_by_side
-from members.platforms.base import CallMeter
+from members.platforms.base import CallMeter, why_waiting
+from members.platforms.errors import TryLater
 from members.platforms.types import Platform
 
 __all__ = ["OperationBusy", "recover_operations", "run_operation"]
@@ -168,8 +169,8 @@ class _Slice:
         return not self._cancelled and not self._stopping() and now < self._until
 
     def _meter(self, platform: Platform) -> CallMeter:
-        def on_wait(method: str, seconds: float) -> None:
-            text = f"{platform.label} asked to wait {seconds:.0f} s ({method})."
+        def on_wait(method: str, seconds: float, error: TryLater) -> None:
+            text = f"{platform.label} {why_waiting(method, seconds, error)}."
             self._waits[platform] = time.monotonic() + seconds, text
 
         return CallMeter(patience=settings.OPERATION_PATIENCE_SECONDS, on_wait=on_wait)

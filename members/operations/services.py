@@ -101,7 +101,10 @@ def confirm_operation(
         state=OperationState.CONFIRMED, confirmed_by=actor.name, confirmed_at=now, resume_at=now
     )
     operation.refresh_from_db()
-    _note(operation, actor, "operation.confirmed", detail=f"{count} steps, plan {plan_hash}")
+    detail = f"{count} steps, plan {plan_hash}"
+    if operation.over_cap:
+        detail += f", allowed above the cap: {operation.over_cap}"
+    _note(operation, actor, "operation.confirmed", detail=detail)
     return operation
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
-from members.platforms.errors import PlatformError, TryLater
+from members.platforms.errors import UNREACHABLE, PlatformError, RateLimited, TryLater
 from members.platforms.types import (
     Account,
     CallCount,
@@ -28,14 +28,14 @@ class CallMeter:
     """Counts API calls by method and sleeps the waits a platform asks for.
 
     `patience` is the longest single wait, in seconds, that is slept here; a longer one is
-    raised as TryLater, so that the caller decides. `on_wait(method, seconds)` tells a person.
+    raised as TryLater, so that the caller decides. `on_wait(method, seconds, error)` tells a person.
     """
 
     def __init__(
         self,
         *,
         patience: float = 120.0,
-        on_wait: Callable[[str, float], None] | None = None,
+        on_wait: Callable[[str, float, TryLater], None] | None = None,
     ) -> None:
         self.patience = patience
         self._on_wait = on_wait
@@ -50,12 +50,22 @@ class CallMeter:
         if seconds > self.patience:
             raise error
         if self._on_wait is not None:
-            self._on_wait(method, seconds)
+            self._on_wait(method, seconds, error)
         self._waited += seconds
         await asyncio.sleep(seconds)
 
     def snapshot(self) -> CallCount:
         return CallCount(calls=dict(sorted(self._calls.items())), waited_seconds=self._waited)
+
+
+def why_waiting(method: str, seconds: float, error: TryLater) -> str:
+    """What is waited for, as it follows a platform's name: a pause it asked for, or one of our own."""
+    pause = f"{max(1, round(seconds))} s"
+    if isinstance(error, RateLimited):
+        return f"asked to wait {pause} ({method})"
+    if error.code == UNREACHABLE:
+        return f"cannot be reached: next try in {pause}"
+    return f"is out of order: next try in {pause} ({method})"
 
 
 class PlatformReader(Protocol):

@@ -23,6 +23,13 @@ MESSAGES_SHOWN_TO_NEWCOMERS = 100
 KICK_PAUSE = 0.5
 """Seconds between a ban and its end; Telethon's `kick_participant` waits as long."""
 
+KICK_LASTS = timedelta(hours=1)
+"""When a kick's ban ends by itself: whoever dies before lifting it locks nobody out.
+
+Telegram takes less than 30 seconds for ever, so this has to outweigh a clock that is wrong.
+https://core.telegram.org/constructor/chatBannedRights
+"""
+
 LINK_LIFETIME = timedelta(days=7)
 
 _DONE = Reply(Outcome.DONE)
@@ -89,9 +96,9 @@ class TelegramWriter(TelegramReader):
         return replies
 
     async def remove(self, group: PlatformGroup, user: PlatformUser) -> Reply:
-        """Take `user` out; they may come back. In a supergroup: `ban`, a moment, and `unban`.
+        """Take `user` out; they may come back. In a supergroup: a ban, a moment, and `unban`.
 
-        An error between the two leaves the ban; `unban` mends it, and does no harm without need.
+        An error between the two, which has the reply in `settled`, leaves a ban for `KICK_LASTS`.
         """
         if group.kind is GroupKind.BASIC:
             return await self._delete_chat_user(group, user)
@@ -100,14 +107,17 @@ class TelegramWriter(TelegramReader):
                 return Reply(Outcome.ALREADY_GONE)
         except Refused as error:
             return reply_to(error)
-        banned = await self.ban(group, user)
+        ends = datetime.now(UTC) + KICK_LASTS
+        banned = await self._edit_banned(group, user, tl.ChatBannedRights(ends, view_messages=True))
         if not banned.success:
             return banned
         await asyncio.sleep(KICK_PAUSE)
-        freed = await self.unban(group, user)
-        if freed.success:
-            return freed
-        return Reply(Outcome.DONE, f"Removed, but a ban keeps them from coming back. {freed.message}")
+        try:
+            freed = await self.unban(group, user)
+        except PlatformError as error:
+            error.settled = {user.id: _locked_out(ends, str(error))}
+            raise
+        return freed if freed.success else _locked_out(ends, freed.message)
 
     async def ban(self, group: PlatformGroup, user: PlatformUser) -> Reply:
         """channels.editBanned: out of the supergroup, in it or not, with no way back."""
@@ -220,3 +230,10 @@ class TelegramWriter(TelegramReader):
 
     def _person(self, user: PlatformUser) -> Any:
         return self._book.input_user(int(user.id))
+
+
+def _locked_out(until: datetime, why: str) -> Reply:
+    return Reply(
+        Outcome.DONE,
+        f"Removed, but a ban keeps them from coming back until {until:%Y-%m-%d %H:%M} UTC. {why}",
+    )

@@ -40,7 +40,10 @@ class PlatformWriter(PlatformReader, Protocol):
         """
 
     async def remove(self, group: PlatformGroup, user: PlatformUser) -> Reply:
-        """Take `user` out of `group`; whoever was removed may come back."""
+        """Take `user` out of `group`; whoever was removed may come back.
+
+        May take several calls. An error after the one that removed them has the reply in `settled`.
+        """
 
     async def rename(self, group: PlatformGroup, name: str) -> tuple[Reply, str]:
         """Give `group` another name; with the name that it has now, as the platform stored it."""

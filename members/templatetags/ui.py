@@ -12,3 +12,9 @@ for piece in (ui.badge, ui.time_tag, ui.progress_bar, ui.stat_card, ui.empty_sta
 for chart in (charts.sparkline, charts.bars, charts.share_bar):
     register.simple_tag(chart)
 register.filter("duration", ui.duration)
+
+
+@register.filter
+def number(count: int) -> str:
+    """1797 → "1,797", as columns and sentences have it."""
+    return f"{count:,}"

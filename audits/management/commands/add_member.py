@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from audits.management.adding import (
     chosen_employees,
     chosen_key,
     chosen_platforms,
+    near,
 )
 from audits.remediation.draft import ALREADY_THERE
-from audits.remediation.people import KIND, plan_people
+from audits.remediation.people import KIND, names_left_out, plan_people
 from audits.remediation.selections import PeopleSelection, group_names
 from members.management.base import ExitCode
-from members.models import Team
-from members.operations.plan import Plan
+from members.models import Group, Team
+from members.operations.plan import Plan, Skipped
+from members.platforms.types import Platform
 from members.spreadsheet import one_line
 
 
@@ -43,6 +46,16 @@ class Command(AddingCommand):
             "--groups", metavar="FILE", type=Path, help="Only in the groups of FILE: id or name, one a line."
         )
 
+    def handle(self, *args: Any, **options: Any) -> None:
+        self._left_out: tuple[Skipped, ...] = ()
+        super().handle(*args, **options)
+        if self._left_out and options["yes"]:
+            names = ", ".join(one_line(repr(line.target.group_name)) for line in self._left_out)
+            raise CommandError(
+                f"Left out, because no one group is meant: {names}. The lines above say more.",
+                returncode=ExitCode.PARTLY_DONE,
+            )
+
     def plan(self, options: dict[str, Any]) -> Plan:
         if not options["user"] and not options["team"]:
             raise CommandError("Say whom to add: USER, or --team KEY.", returncode=ExitCode.USAGE)
@@ -55,6 +68,10 @@ class Command(AddingCommand):
             category=chosen_category(options["category"]),
         )
         plan = plan_people(selection)
+        self._left_out = names_left_out(plan)
+        if self._left_out and len(self._left_out) == len(selection.names):
+            complaints = (_complaint(line, selection.platforms) for line in self._left_out)
+            raise CommandError("\n".join(complaints), returncode=ExitCode.USAGE)
         _check_somebody_can_be_added(plan)
         return plan
 
@@ -72,6 +89,12 @@ def _names_in(path: Path | None) -> tuple[str, ...]:
     if not names:
         raise CommandError(f"{path} names no group.", returncode=ExitCode.USAGE)
     return names
+
+
+def _complaint(line: Skipped, platforms: Collection[Platform]) -> str:
+    known = Group.objects.filter(platform__in=platforms, in_scope=True).values_list("name", flat=True)
+    name = line.target.group_name
+    return f"{one_line(repr(name))}: {one_line(line.reason)}{near(name, known)}"
 
 
 def _check_somebody_can_be_added(plan: Plan) -> None:

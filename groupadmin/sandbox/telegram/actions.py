@@ -102,6 +102,7 @@ class Actions:
         """Lift a ban or a restriction. Nobody comes back by that alone."""
         before = chat.standing_of(user_id)
         chat.banned.discard(user_id)
+        chat.ban_ends.pop(user_id, None)
         chat.restricted.discard(user_id)
         return self._membership_changed(origin, chat, before)
 

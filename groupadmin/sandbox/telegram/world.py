@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from itertools import chain
 from typing import Literal
 
@@ -84,6 +85,8 @@ class TelegramChat:
     admins: dict[int, AdminRights] = field(default_factory=dict)
     banned: set[int] = field(default_factory=set)
     """Banned from a supergroup or channel, or removed from a basic group by somebody else."""
+    ban_ends: dict[int, datetime] = field(default_factory=dict)
+    """When the bans that are not for ever end by themselves; nobody here lives to see it."""
     restricted: set[int] = field(default_factory=set)
     """Members who may read but not write."""
     left: set[int] = field(default_factory=set)

@@ -5,7 +5,11 @@
     const SLOWEST = 15000;
     const ANNOUNCE_EVERY = 10; // per cent: a screen reader shall hear news, not every step
 
-    // As members/ui.py says it.
+    // Both as members/ui.py has them.
+    function number(count) {
+        return count.toLocaleString("en");
+    }
+
     function duration(seconds) {
         const whole = Math.max(0, Math.round(seconds));
         const hours = Math.floor(whole / 3600);
@@ -45,6 +49,11 @@
         return {expect, say};
     }
 
+    /* Whoever is about to decide something ("Stop…") is not interrupted: the page loads anew afterwards. */
+    function isReaderDeciding() {
+        return document.querySelector("details.ask[open]") !== null;
+    }
+
     function follow(box) {
         const part = (name) => box.querySelector(`.progress-${name}`);
         const bar = box.querySelector("progress");
@@ -74,7 +83,7 @@
             } else {
                 bar.max = 100;
                 bar.value = percent;
-                part("count").textContent = job.total ? `${job.done} of ${job.total}` : `${Math.round(percent)} %`;
+                part("count").textContent = job.total ? `${number(job.done)} of ${number(job.total)}` : `${Math.round(percent)} %`;
             }
             eta.expect(job.eta_seconds, job.eta_words);
             announce(job, percent);
@@ -112,12 +121,13 @@
                 }
                 const job = await answer.json();
                 show(job);
-                if (box.dataset.state && job.state !== box.dataset.state && !job.url) {
-                    location.reload(); // the rest of the page tells of a state that is over
-                    return;
-                }
-                if (job.finished) {
-                    finish(job);
+                const isOver = box.dataset.state && job.state !== box.dataset.state && !job.url;
+                if ((isOver || job.finished) && !isReaderDeciding()) {
+                    if (job.finished) {
+                        finish(job);
+                    } else {
+                        location.reload(); // the rest of the page tells of a state that is over
+                    }
                     return;
                 }
                 wait = INTERVAL;

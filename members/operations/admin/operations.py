@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
@@ -27,7 +27,7 @@ from members.operations.admin import pages
 from members.operations.admin.filters import KindFilter, PlatformFilter, StateFilter
 from members.operations.display import kind_label, platform_names, state_badge, state_now
 from members.operations.models import Operation, OperationReport, Step
-from members.operations.progress import is_followed_up, load_progress
+from members.operations.progress import WRITING_REPORTS, is_followed_up, load_progress
 from members.operations.services import Actor, OperationRefused, PlanOutdated
 from members.operations.states import OperationState, StepState
 from members.operations.tasks import enqueue
@@ -106,7 +106,7 @@ class OperationAdmin(RecordAdmin):
             "relatives": pages.relatives(operation),
             "see_also": pages.see_also(operation),
             "may_run": _may_run(request),
-            **_page_of(operation, request, timezone.now()),
+            **self._page_of(operation, request, timezone.now()),
         }
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -166,17 +166,18 @@ class OperationAdmin(RecordAdmin):
         """What progress.js polls."""
         operation = self._visible(request, pk)
         progress = load_progress(operation, timezone.now())
+        awaited = self.awaited_of(operation)
         waiting = operation.state == OperationState.WAITING
         return JsonResponse(
             {
-                "state": operation.state,
-                "label": progress.label,
+                "state": awaited or operation.state,
+                "label": awaited or progress.label,
                 "done": progress.done,
                 "total": progress.total or None,
                 "percent": None,
                 "eta_seconds": progress.seconds_to_go,
                 "eta_words": UNTIL_IT_GOES_ON if waiting else TO_GO,
-                "finished": OperationState(operation.state).finished and not is_followed_up(operation),
+                "finished": OperationState(operation.state).finished and not awaited,
                 "url": None,
                 "html": render_to_string(
                     "admin/operations/operation/live.html", {"operation": operation, "progress": progress}
@@ -192,6 +193,42 @@ class OperationAdmin(RecordAdmin):
         except FileNotFoundError:
             raise Http404("The report's file is gone from the storage.") from None
         return FileResponse(file, as_attachment=True, filename=PurePath(str(report.file)).name)
+
+    def awaited_of(self, operation: Operation) -> str:
+        """What is still to come after the operation's end, for people; "" when there is nothing.
+
+        Its page looks for news as long as there is something, and loads anew when that changes.
+        """
+        return WRITING_REPORTS if is_followed_up(operation) else ""
+
+    def warnings_of(self, operation: Operation) -> Sequence[str]:
+        """What may go wrong with a plan that can still be confirmed, one sentence each."""
+        return ()
+
+    def _page_of(self, operation: Operation, request: HttpRequest, now: datetime) -> dict[str, Any]:
+        """What the template of the operation's state needs."""
+        if pages.is_plan(operation):
+            context = _plan_context(operation, request, now)
+            warnings = self.warnings_of(operation) if context["open"] else ()
+            return {"part": "plan", "warnings": warnings, **context}
+        if OperationState(operation.state).under_way:
+            waiting = operation.state == OperationState.WAITING
+            return {
+                "part": "live",
+                "progress": load_progress(operation, now),
+                "eta_words": UNTIL_IT_GOES_ON if waiting else TO_GO,
+                "waiting": waiting,
+            }
+        took = None
+        if operation.started_at is not None and operation.finished_at is not None:
+            took = (operation.finished_at - operation.started_at).total_seconds()
+        return {
+            "part": "result",
+            "result": pages.load_result_page(operation, request.GET.dict()),
+            "awaited": self.awaited_of(operation),
+            "known": pages.kind_of(operation) is not None,
+            "took": took,
+        }
 
     def _plan_from(self, request: HttpRequest, pk: int, make: Callable[..., Operation]) -> HttpResponse:
         """Make another plan out of an operation, and show it."""
@@ -251,30 +288,6 @@ class OperationAdmin(RecordAdmin):
 
 
 TO_GO, UNTIL_IT_GOES_ON = "to go", "until it goes on"
-
-
-def _page_of(operation: Operation, request: HttpRequest, now: datetime) -> dict[str, Any]:
-    """What the template of the operation's state needs."""
-    if pages.is_plan(operation):
-        return {"part": "plan", **_plan_context(operation, request, now)}
-    if OperationState(operation.state).under_way:
-        waiting = operation.state == OperationState.WAITING
-        return {
-            "part": "live",
-            "progress": load_progress(operation, now),
-            "eta_words": UNTIL_IT_GOES_ON if waiting else TO_GO,
-            "waiting": waiting,
-        }
-    took = None
-    if operation.started_at is not None and operation.finished_at is not None:
-        took = (operation.finished_at - operation.started_at).total_seconds()
-    return {
-        "part": "result",
-        "result": pages.load_result_page(operation, request.GET.dict()),
-        "followed_up": is_followed_up(operation),
-        "known": pages.kind_of(operation) is not None,
-        "took": took,
-    }
 
 
 def _plan_context(operation: Operation, request: HttpRequest, now: datetime) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from operator import attrgetter
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, QuerySet, Value, When
+from django.db.models import Case, CharField, Count, F, QuerySet, Value, When
+from django.db.models.functions import Concat
 from django.utils.http import urlencode
 
 from members.charts import Part
@@ -79,6 +80,8 @@ class Listing:
 class PlanPage:
     groups: int
     people: int
+    verb: str
+    """What every step does; "" where they differ."""
     listing: Listing
     by_group: tuple[StepsOfGroup, ...]
     """The steps of the listing's page."""
@@ -127,13 +130,15 @@ def load_plan_page(operation: Operation, query: Mapping[str, str]) -> PlanPage:
     """Everything the preview needs; `query` says which pages of its lists."""
     steps = operation.steps.order_by("position")
     sizes = operation.steps.order_by().aggregate(
-        groups=Count("group_id", distinct=True), people=Count("user_id", distinct=True)
+        groups=Count("group_id", distinct=True), people=Count(_person(), distinct=True)
     )
+    verbs = operation.steps.order_by().values_list("verb", flat=True).distinct()[:2]
     listing = _listing(steps, query, "page", operation.count)
     skipped, reasons = _skipped(operation, query)
     return PlanPage(
         groups=sizes["groups"],
         people=sizes["people"],
+        verb=verbs[0] if len(verbs) == 1 else "",
         listing=listing,
         by_group=tuple(_by_group(listing.page.object_list)),
         skipped=skipped,
@@ -161,6 +166,13 @@ def load_result_page(operation: Operation, query: Mapping[str, str]) -> ResultPa
         skipped=skipped,
         reasons=reasons,
     )
+
+
+def _person() -> Case:
+    """Who a step is about, as `Target.person` has it; null where it is about nobody."""
+    nobody = When(subject="", user_id="", then=None)
+    stranger = When(subject__in=["", F("user_id")], then=Concat("platform", Value(" "), "user_id"))
+    return Case(nobody, stranger, default=F("subject"), output_field=CharField())
 
 
 def kind_of(operation: Operation) -> Kind | None:
@@ -208,9 +220,16 @@ _OF_CHILD: dict[str, str] = {
 
 
 def _is_undone(operation: Operation) -> bool:
-    """Whether an undo of it is under way, or was run to its good end."""
-    undone = {*UNDER_WAY, OperationState.DONE}
-    return operation.children.filter(relation=Relation.UNDO, state__in=undone).exists()
+    """Whether an undo of it, or a new plan or retry of that, is under way or came to its good end."""
+    undos = list(operation.children.filter(relation=Relation.UNDO).values_list("pk", "state"))
+    while undos:
+        if any(state in UNDER_WAY or state == OperationState.DONE for _, state in undos):
+            return True
+        followers = Operation.objects.filter(
+            parent__in=[pk for pk, _ in undos], relation__in=(Relation.RETRY, Relation.REPLAN)
+        )
+        undos = list(followers.values_list("pk", "state"))
+    return False
 
 
 def _listing(rows: QuerySet[Any] | list[Any], query: Mapping[str, str], name: str, count: int) -> Listing:

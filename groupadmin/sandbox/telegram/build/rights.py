@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from datetime import UTC, datetime, timedelta
 
 from telethon.tl import types
 
@@ -36,6 +37,13 @@ def default_banned_rights(chat: TelegramChat) -> types.ChatBannedRights:
 
 def banned() -> types.ChatBannedRights:
     return types.ChatBannedRights(until_date=FOR_EVER, view_messages=True, send_messages=True)
+
+
+def ends_by_itself(rights: types.ChatBannedRights) -> bool:
+    """Whether they have an end that Telegram heeds: core.telegram.org/constructor/chatBannedRights"""
+    if rights.until_date is None:
+        return False
+    return timedelta(seconds=30) <= rights.until_date - datetime.now(UTC) <= timedelta(days=366)
 
 
 def restricted() -> types.ChatBannedRights:

@@ -6,7 +6,7 @@ from typing import Any
 
 from telethon.tl import functions, types
 
-from groupadmin.sandbox.telegram.build.rights import parse_admin_rights
+from groupadmin.sandbox.telegram.build.rights import ends_by_itself, parse_admin_rights
 from groupadmin.sandbox.telegram.dispatch import Call, answers, user_in_request
 from groupadmin.sandbox.telegram.errors import RpcError
 from groupadmin.sandbox.telegram.handlers.invites import missing_invitee, shown_invite
@@ -100,6 +100,8 @@ def edit_banned(call: Call, request: Any) -> Any:
     actions, restrictions = call.backend.actions, _restrictions(request.banned_rights)
     if "view_messages" in restrictions:
         changes = actions.ban(call.origin, chat, user.id)
+        if ends_by_itself(request.banned_rights):
+            chat.ban_ends[user.id] = request.banned_rights.until_date
     elif restrictions and before.present:
         changes = actions.restrict(call.origin, chat, user.id)
     else:
