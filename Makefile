@@ -4,6 +4,8 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n auto --maxprocesses 8
+# Much of the suite waits, for a process to start or a page to change: one worker more than cores.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 MANAGE := $(BIN)/python manage.py
 REQUIREMENTS := requirements.txt requirements-dev.txt constraints.txt
 
@@ -42,7 +44,7 @@ test: setup ## Lint, types, import rules, and the whole suite on the embedded de
 	$(BIN)/lint-imports
 	$(MANAGE) makemigrations --check --dry-run --settings tests.settings
 	$(MANAGE) check --fail-level WARNING --settings tests.settings
-	$(PYTEST)
+	$(PYTEST) --numprocesses $(WORKERS)
 
 test-services: setup ## The suite again on real PostgreSQL and Redis, with real Celery workers
 	@scripts/test-services.sh $(PYTEST)
