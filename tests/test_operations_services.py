@@ -310,6 +310,21 @@ class TestAfterwards:
         assert services.planned(step) == replace(STEPS[0], verb="remove")
         assert (undo.parent, undo.relation, undo.kind) == (ended, "undo", REMOVAL)
 
+    def test_nothing_is_undone_twice(self, ended: Operation) -> None:
+        first, second = (services.undo_operation(operation=ended, actor=PLANNER) for _ in range(2))
+        for undo in (first, second):
+            undo.over_cap = ""
+            undo.save()
+
+        def confirm(undo: Operation) -> Operation:
+            return services.confirm_operation(
+                operation_id=undo.pk, plan_hash=undo.plan_hash, count=undo.count, actor=PLANNER
+            )
+
+        assert confirm(first).state == "confirmed"
+        with pytest.raises(OperationRefused, match=f"is undone by {first} already"):
+            confirm(second)
+
     def test_not_every_kind_can_be_undone(self, desk: Desk, ended: Operation) -> None:
         Operation.objects.filter(pk=ended.pk).update(kind=REMOVAL)
         ended.refresh_from_db()

@@ -92,6 +92,8 @@ def confirm_operation(
         raise PlanOutdated("The plan is not the one that was shown. Look at the new one.")
     if not operation.count:
         raise OperationRefused("There is nothing to do.")
+    if operation.relation == Relation.UNDO and operation.parent is not None:
+        _check_undone_once(operation.parent.pk)
     if operation.over_cap:
         _check_override(operation, actor, typed_count)
     kind = kinds.get(operation.kind)
@@ -223,6 +225,14 @@ def _step(operation: Operation, position: int, step: PlannedStep) -> Step:
         arguments=dict(step.arguments),
         **asdict(step.target),
     )
+
+
+def _check_undone_once(parent_id: int) -> None:
+    """A second undo would take out whoever came back since the first."""
+    parent = Operation.objects.select_for_update().get(pk=parent_id)
+    undone = parent.children.filter(relation=Relation.UNDO, confirmed_at__isnull=False)
+    if other := undone.exclude(state=OperationState.FAILED).first():
+        raise OperationRefused(f"{parent} is undone by {other} already: try the rest of that one again.")
 
 
 def _check_override(operation: Operation, actor: Actor, typed_count: int | None) -> None:
