@@ -3,7 +3,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
-PYTEST := $(BIN)/pytest -n auto --maxprocesses 8
+# Each worker begins with tests in a row, which share what they prepare, and helps the others when it is done.
+PYTEST := $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 # Much of the suite waits, for a process to start or a page to change: one worker more than cores.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 MANAGE := $(BIN)/python manage.py

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command (the test suite) with a PostgreSQL and a Redis of its own: fresh, on free ports, without
 # touching the machine's own servers, and gone afterwards. Called by `make test-services`.
+# FSYNC=on has PostgreSQL keep its promises as in earnest, for measuring.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,12 +46,14 @@ if [ "$(id -u)" = 0 ]; then
     chown postgres "$folder/postgres"
 fi
 "${as_postgres[@]}" "$postgres_bin/initdb" --pgdata "$folder/postgres" --username postgres --auth trust --no-sync >/dev/null
-# Nothing here has to survive a power cut.
+# Tests' data need not survive a power cut.
+fsync=${FSYNC:-off}
 "${as_postgres[@]}" "$postgres_bin/pg_ctl" start --pgdata "$folder/postgres" --log "$folder/postgres/log" --wait --silent \
-    --options "-p $postgres_port -h 127.0.0.1 -k '' -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+    --options "-p $postgres_port -h 127.0.0.1 -k '' -c fsync=$fsync -c synchronous_commit=$fsync -c full_page_writes=$fsync"
 redis-server --port "$redis_port" --bind 127.0.0.1 --dir "$folder" --save '' --appendonly no \
     --daemonize yes --logfile "$folder/redis.log" >/dev/null
 
+export PATH="$postgres_bin:$PATH" # some tests start servers of their own
 export TEST_DATABASE_URL="postgres://postgres@127.0.0.1:$postgres_port/postgres"
 export TEST_REDIS_URL="redis://127.0.0.1:$redis_port"
 "$@"

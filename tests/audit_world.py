@@ -20,6 +20,7 @@ from groupadmin.sandbox.slack.faults import Perform
 from groupadmin.sandbox.slack.wire import Request, Response
 from groupadmin.sandbox.telegram.world import TelegramChat
 from members import policy_load
+from tests import remembered
 
 TINY = Size(
     slack_in_scope=12,
@@ -82,7 +83,8 @@ class Office:
 
     def load_policy(self) -> None:
         """Make the product's policy what the company's says now."""
-        policy_load.load(json.dumps(self.company.policy).encode(), reason="test")
+        policy = json.dumps(self.company.policy).encode()
+        remembered.put_back(policy, "members", lambda: policy_load.load(policy, reason="test"))
 
     def audit(self, *arguments: str) -> Outcome:
         """`manage.py audit --json FILE …`, in this process."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.core.management.color import Style
+from django.core.management.commands import flush
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django import Settings
 
@@ -18,7 +25,8 @@ from groupadmin.celery import app
 from groupadmin.embedded import Engine
 from groupadmin.sandbox.company import Company, Size, build_company
 from groupadmin.sandbox.runner import Sandbox
-from tests.processes import environment, eventually, running, test_database_url
+from tests.databases import put_migrated_database
+from tests.processes import celery_worker
 
 SMALL = Size(
     slack_in_scope=30,
@@ -30,6 +38,11 @@ SMALL = Size(
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+# No example is too slow for a busy machine, and half the usual number finds what there is to find.
+hypothesis.settings.register_profile("suite", max_examples=50, deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 # What this machine cannot run
@@ -54,6 +67,45 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             "Browser tests were left out: no Chromium here. On Debian: apt-get install chromium", yellow=True
         )
+
+
+# The database
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """On SQLite the test database lies in a folder that goes away with us."""
+    return connection.vendor == "sqlite"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """On SQLite begin with the tables instead of migrating."""
+    if connection.vendor == "sqlite":
+        put_migrated_database(Path(connection.settings_dict["TEST"]["NAME"]))
+        connection.settings_dict["TEST"]["MIGRATE"] = False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _content_types_stay() -> Iterator[None]:
+    """No test changes content types or permissions: to delete them after a test and make them anew, as Django
+    does, takes most of the time that emptying the database takes."""
+
+    def all_but_those(style: Style, connection: BaseDatabaseWrapper, **options: bool) -> list[str]:
+        tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+        emptied = set(tables) - {ContentType._meta.db_table, Permission._meta.db_table}
+        return connection.ops.sql_flush(style, sorted(emptied), **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush, "sql_flush", all_but_those)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *_: None)
+        yield
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 # The sandbox company
@@ -122,31 +174,8 @@ def worker(request: pytest.FixtureRequest, transactional_db: None, tmp_path: Pat
         with Engine(app, beat=False):
             yield
     else:
-        with _worker_process(tmp_path / "worker.log"):
+        with celery_worker(tmp_path):
             yield
-
-
-@contextmanager
-def _worker_process(log: Path) -> Iterator[None]:
-    platforms = {
-        name: str(getattr(django_settings, name) or "")
-        for name in dir(django_settings)
-        if name.startswith(("SLACK_", "TELEGRAM_")) and not isinstance(getattr(django_settings, name), list)
-    }
-    env = environment(
-        DATABASE_URL=test_database_url(),
-        REDIS_URL=django_settings.REDIS_URL,
-        VAR_DIR=str(django_settings.VAR_DIR),
-        MEDIA_ROOT=str(django_settings.MEDIA_ROOT),
-        **platforms,
-    )
-    command = [sys.executable, "-m", "celery", "--app", "groupadmin", "worker", "--concurrency=1"]
-    with running(command, env=env, log=log) as process:
-        eventually(lambda: " ready." in log.read_text() or process.poll() is not None)
-        assert process.poll() is None, log.read_text()
-        yield
-        process.terminate()
-        process.wait(30)
 
 
 # A browser

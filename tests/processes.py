@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TypeVar
 
+from django.conf import settings as django_settings
 from django.db import connection
 
 from tests.settings import BLANK_ENVIRONMENT
@@ -54,6 +56,22 @@ def test_database_url() -> str:
 test_database_url.__test__ = False  # type: ignore[attr-defined]  # pytest collects by name
 
 
+def product_environment(**settings: str) -> dict[str, str]:
+    """The environment of a product on the database of the running test, with the platforms' settings as they
+    are now."""
+    platforms = {
+        name: str(getattr(django_settings, name) or "")
+        for name in dir(django_settings)
+        if name.startswith(("SLACK_", "TELEGRAM_")) and not isinstance(getattr(django_settings, name), list)
+    }
+    own = {
+        "DATABASE_URL": test_database_url(),
+        "VAR_DIR": str(django_settings.VAR_DIR),
+        "SECRET_KEY": "tests only",
+    }
+    return environment(**own | platforms | settings)
+
+
 def manage(*arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run `manage.py` to its end; nothing is raised for a non-zero exit code."""
     command = [sys.executable, "manage.py", *arguments]
@@ -79,4 +97,32 @@ def running(
     finally:
         if process.poll() is None:
             process.kill()
+        if own_group:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # those it started
         process.wait()
+
+
+@contextmanager
+def celery_worker(
+    folder: Path, *options: str, redis_url: str = django_settings.REDIS_URL
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A real worker process that is ready; it prints to `folder / "worker.log"`.
+
+    It works on the database of the running test, with the platforms' settings as they are now, and knows
+    the kinds of operations that tests have.
+    """
+    env = product_environment(
+        DJANGO_SETTINGS_MODULE="tests.worker_settings",
+        REDIS_URL=redis_url,
+        MEDIA_ROOT=str(django_settings.MEDIA_ROOT),
+    )
+    command = [sys.executable, "-m", "celery", "--app", "groupadmin", "worker", "--concurrency=1", *options]
+    log = folder / "worker.log"
+    with running(command, env=env, log=log, own_group=True) as process:
+        eventually(lambda: " ready." in log.read_text() or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        yield process
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):  # then it is killed, with all that it started
+            process.wait(30)

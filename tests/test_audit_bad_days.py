@@ -93,7 +93,7 @@ class TestOnePlatformOfTwo:
         outcome = office.audit()
         assert (outcome.code, outcome.state) == (4, "failed")
         slack, telegram = outcome.error.splitlines()
-        assert "set SLACK_USER_TOKEN" in slack and "set TELEGRAM_SESSION" in telegram
+        assert "set SLACK_USER_TOKEN" in slack and "Nobody is signed in to Telegram" in telegram
         assert "set " not in outcome.printed, "said once"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import execute_from_command_line
 from pytest_django import Settings
 
 from members.management.base import PlainCommand
@@ -37,22 +38,6 @@ def test_it_holds_what_was_printed_and_what_was_logged(env: dict[str, str], logs
     assert "audit.started" not in done.stdout + done.stderr, "the terminal shows the outcome alone"
 
 
-def test_each_run_has_its_own(env: dict[str, str], logs: Path) -> None:
-    """Also a run that logs nothing, and a second one within the same second."""
-    assert manage("dumppolicy", env=env).returncode == 0
-    assert manage("dumppolicy", env=env).returncode == 0
-
-    assert [log.name.partition("_")[0] for log in logs.iterdir()] == ["dumppolicy", "dumppolicy"]
-
-
-def test_what_did_not_run_leaves_none(env: dict[str, str], logs: Path) -> None:
-    assert manage("audit", "--help", env=env).returncode == 0
-    assert manage("audit", "--platform=discord", env=env).returncode == 2
-    assert manage("serve", "--port=99999", env=env).returncode == 2
-
-    assert not logs.exists()
-
-
 class Stumbles(PlainCommand):
     requires_system_checks = ()
 
@@ -67,20 +52,43 @@ def root_handlers() -> Iterator[None]:
     before = root.handlers
     yield
     for handler in root.handlers:
-        handler.close()
+        if handler not in before:
+            handler.close()
     root.handlers = before
 
 
-@pytest.mark.usefixtures("root_handlers", "db")
-def test_the_line_about_a_crash_leads_to_the_traceback(
-    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def here(settings: Settings, tmp_path: Path, transactional_db: None, root_handlers: None) -> None:
+    """Commands run in this process, and keep their logs in the test's folder."""
     settings.VAR_DIR = tmp_path
 
+
+def test_each_run_has_its_own(env: dict[str, str], logs: Path) -> None:
+    """Also a run that logs nothing, and a second one within the same second."""
+    assert manage("dumppolicy", env=env).returncode == 0
+    assert manage("dumppolicy", env=env).returncode == 0
+
+    assert [log.name.partition("_")[0] for log in logs.iterdir()] == ["dumppolicy", "dumppolicy"]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("words", ["audit --help", "audit --platform=discord", "serve --port=99999"])
+def test_what_did_not_run_leaves_none(logs: Path, words: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        execute_from_command_line(["manage.py", *words.split()])
+
+    assert ended.value.code == (0 if "--help" in words else 2)
+    assert not logs.exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_the_line_about_a_crash_leads_to_the_traceback(
+    logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as stopped:
         Stumbles().run_from_argv(["manage.py", "stumbles"])
 
-    (log,) = (tmp_path / "logs").iterdir()
+    (log,) = logs.iterdir()
     assert stopped.value.code == 1
     assert capsys.readouterr().err == (
         f"Unexpected error: LookupError: nobody thought of this. The log has the details: {log}\n"

@@ -11,29 +11,31 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copytree
 from urllib.request import urlopen
 
 import pytest
+from django.core.management import execute_from_command_line
 
+from tests.databases import put_migrated_database
 from tests.processes import environment, eventually, free_port, manage, running
 
-EXPIRED_SESSION_AND_SCHEDULE = """
+DATABASE = "groupadmin.sqlite3"
+
+WORK = """
 from datetime import UTC, datetime
+from audits.models import Trigger
+from audits.services import request_audit
 from django.contrib.sessions.models import Session
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from members.platforms.types import Platform
 
 Session.objects.create(session_key="old", session_data="", expire_date=datetime(2020, 1, 1, tzinfo=UTC))
 second, _ = IntervalSchedule.objects.get_or_create(every=1, period=IntervalSchedule.SECONDS)
 PeriodicTask.objects.create(name="often", task="groupadmin.tasks.clear_expired_sessions", interval=second)
-"""
-
-WAITING_AUDIT = """
-from audits.models import Trigger
-from audits.services import request_audit
-from members.platforms.types import Platform
-
 request_audit(platforms=[Platform.SLACK], trigger=Trigger.COMMAND)
 """
+"""An expired session, a schedule that clears it, and an audit that waits."""
 
 
 @dataclass
@@ -43,30 +45,40 @@ class Home:
     folder: Path
     env: dict[str, str]
 
-    def arrange(self, code: str) -> None:
-        """Run `code` as `manage.py shell` does."""
-        done = manage("shell", "--command", code, env=self.env)
-        assert done.returncode == 0, done.stderr
-
     def ask(self, sql: str) -> str | int:
         """The single value that `sql` finds in the product's database."""
-        with closing(sqlite3.connect(self.folder / "groupadmin.sqlite3", timeout=20)) as database:
+        with closing(sqlite3.connect(self.folder / DATABASE, timeout=20)) as database:
             (value,) = database.execute(sql).fetchone()
         return value
 
+    def tell(self, sql: str) -> None:
+        with closing(sqlite3.connect(self.folder / DATABASE, timeout=20)) as database, database:
+            database.execute(sql)
+
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """As `make run` leaves it before serving: migrated, nothing else."""
-    folder = tmp_path_factory.mktemp("var")
-    env = environment(VAR_DIR=str(folder))
-    migrated = manage("migrate", "--verbosity", "0", env=env)
-    assert migrated.returncode == 0, migrated.stderr
-    return Home(folder, env)
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as `make run` leaves it before serving: migrated; and some work to do."""
+    folder = tmp_path_factory.mktemp("prepared")
+    put_migrated_database(folder / DATABASE)
+    done = manage("shell", "--command", WORK, env=environment(VAR_DIR=str(folder)))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def copy_of(prepared: Path, folder: Path) -> Home:
+    copytree(prepared, folder, dirs_exist_ok=True)
+    return Home(folder, environment(VAR_DIR=str(folder)))
+
+
+@pytest.fixture
+def home(prepared: Path, tmp_path: Path) -> Home:
+    return copy_of(prepared, tmp_path / "var")
 
 
 @dataclass
 class Served:
+    home: Home
     url: str
     process: subprocess.Popen[bytes]
     log: Path
@@ -79,12 +91,14 @@ def serve(home: Home, log: Path) -> Iterator[Served]:
     with running(command, env=home.env, log=log) as process:
         eventually(lambda: "Group Admin is on" in log.read_text() or process.poll() is not None)
         assert process.poll() is None, log.read_text()
-        yield Served(f"http://127.0.0.1:{port}", process, log)
+        yield Served(home, f"http://127.0.0.1:{port}", process, log)
 
 
-@pytest.fixture
-def served(home: Home, tmp_path: Path) -> Iterator[Served]:
-    with serve(home, tmp_path / "serve.log") as served:
+@pytest.fixture(scope="module")
+def served(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """For the tests that leave it as it is."""
+    home = copy_of(prepared, tmp_path_factory.mktemp("served"))
+    with serve(home, home.folder / "serve.log") as served:
         yield served
 
 
@@ -97,22 +111,12 @@ def test_pages_come_with_their_style(served: Served) -> None:
         assert style.headers["Content-Type"].startswith("text/css")
 
 
-def test_a_schedule_in_the_database_sets_the_worker_to_work(home: Home, served: Served) -> None:
-    home.arrange(EXPIRED_SESSION_AND_SCHEDULE)
-
-    eventually(lambda: home.ask("SELECT count(*) FROM django_session") == 0)
+def test_a_schedule_in_the_database_sets_the_worker_to_work(served: Served) -> None:
+    eventually(lambda: served.home.ask("SELECT count(*) FROM django_session") == 0)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_cleanly(served: Served, how: signal.Signals) -> None:
-    served.process.send_signal(how)
-
-    assert served.process.wait(30) == 0
-    assert "Traceback" not in served.log.read_text()
-
-
-def test_a_second_instance_is_refused_in_one_line(home: Home, served: Served) -> None:
-    second = manage("serve", "--port", str(free_port()), env=home.env)
+def test_a_second_instance_is_refused_in_one_line(served: Served) -> None:
+    second = manage("serve", "--port", str(free_port()), env=served.home.env)
 
     assert second.returncode == 1
     assert second.stderr.splitlines() == [
@@ -121,12 +125,20 @@ def test_a_second_instance_is_refused_in_one_line(home: Home, served: Served) ->
     ]
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(home: Home, tmp_path: Path, how: signal.Signals) -> None:
+    with serve(home, tmp_path / "log") as served:
+        served.process.send_signal(how)
+
+        assert served.process.wait(30) == 0
+    assert "Traceback" not in served.log.read_text()
+
+
 def test_after_a_kill_the_next_start_takes_up_what_waited(home: Home, tmp_path: Path) -> None:
     with serve(home, tmp_path / "first.log") as first:
         first.process.kill()
         first.process.wait()
-    home.arrange(WAITING_AUDIT)
-    assert home.ask("SELECT state FROM audits_auditrun") == "queued"
+    home.tell("UPDATE audits_auditrun SET state = 'queued', attempts = 0, finished_at = NULL")
 
     with serve(home, tmp_path / "second.log"):
         # No account is configured here, so failing is how this audit ends.
@@ -134,9 +146,7 @@ def test_after_a_kill_the_next_start_takes_up_what_waited(home: Home, tmp_path: 
 
 
 def test_a_taken_port_is_told_in_one_line(home: Home) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
+    with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         refused = manage("serve", "--port", str(port), env=home.env)
 
@@ -155,16 +165,11 @@ def test_a_taken_port_is_told_in_one_line(home: Home) -> None:
         (f"--host={'x' * 70}.example", f"There is no address '{'x' * 70}.example': choose another --host."),
     ],
 )
-def test_a_place_that_does_not_exist_is_told_in_one_line(tmp_path: Path, option: str, complaint: str) -> None:
-    refused = manage("serve", option, env=environment(VAR_DIR=str(tmp_path)))
+def test_a_place_that_does_not_exist_is_told_in_one_line(
+    option: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        execute_from_command_line(["manage.py", "serve", option])
 
-    assert refused.returncode == 2
-    assert refused.stderr.splitlines()[-1].endswith(complaint)
-    assert "Traceback" not in refused.stderr
-
-
-def test_an_unmigrated_database_is_told_in_one_line(tmp_path: Path) -> None:
-    refused = manage("serve", env=environment(VAR_DIR=str(tmp_path)))
-
-    assert refused.returncode == 4
-    assert refused.stderr.splitlines() == ["The database is not set up: run manage.py migrate."]
+    assert refused.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(complaint)

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
-import psycopg
 import pytest
 from django.conf import settings as django_settings
+from django.core.management import call_command
 from django.db import connection
-from psycopg import sql
-from pytest_django import Settings
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from pytest_django import DjangoDbBlocker, Settings
+from redis import Redis
 
 from groupadmin.celery import app
 from groupadmin.sandbox.control import WriteLog
 from groupadmin.sandbox.slack import SlackSandbox
 from members.operations import activity, runner
 from members.operations.models import ActivityEvent, Operation
+from members.operations.states import StepState
 from members.operations.tasks import enqueue, wake_operations
 from members.platforms.types import Platform
 from tests.operations_world import (
@@ -38,17 +40,19 @@ from tests.operations_world import (
     use_account,
     workspace,
 )
-from tests.processes import ROOT, environment, eventually, test_database_url
+from tests.processes import ROOT, celery_worker, environment, eventually, test_database_url
+from tests.servers import Postgres, own_postgres, own_redis
 
 CHANNELS, PEOPLE = 250, 2
 KILLS = 20
 
 
 @pytest.fixture
-def slack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackSandbox]:
+def slack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[SlackSandbox]:
     """250 channels, two people in none of them; every write also stands in `tmp_path / "writes"`."""
     log = WriteLog(tmp_path / "writes")
     with SlackSandbox(workspace(CHANNELS, PEOPLE), latency=0.003, write_log=log) as server:
+        settings.SLACK_API_URL = server.api_url
         use_account(monkeypatch, Platform.SLACK, SlackAccount(server.api_url))
         yield server
         assert server.bugs == []
@@ -60,9 +64,15 @@ def desk(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 @contextmanager
-def supervisor(slack: SlackSandbox, database_url: str, folder: Path) -> Iterator[Callable[[], int]]:
+def supervisor(slack: SlackSandbox, folder: Path, *, concurrency: int = 1) -> Iterator[Callable[[], int]]:
     """`start()` has a worker process begin, and returns its id."""
-    env = environment(DATABASE_URL=database_url, VAR_DIR=str(folder), SLACK_API_URL=slack.api_url)
+    env = environment(
+        DJANGO_SETTINGS_MODULE="tests.worker_settings",
+        DATABASE_URL=test_database_url(),
+        VAR_DIR=str(folder),
+        SLACK_API_URL=slack.api_url,
+        OPERATION_CONCURRENCY=str(concurrency),
+    )
     with (
         (folder / "log").open("w") as log,
         subprocess.Popen(
@@ -88,6 +98,18 @@ def ended(operation: Operation) -> bool:
     return operation.finished_at is not None
 
 
+def kill(process: int) -> None:
+    os.kill(process, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        while True:
+            os.kill(process, 0)
+
+
+def calls_in_doubt(operation: Operation) -> int:
+    """How many calls nobody knows the end of: there is one for each channel."""
+    return operation.steps.filter(state=StepState.RUNNING).values("group_id").distinct().count()
+
+
 def assert_everything_was_done_once(operation: Operation, writes: Path) -> None:
     operation.refresh_from_db()
     assert (operation.state, set(states(operation))) == ("done", {"done"})
@@ -99,29 +121,32 @@ def assert_everything_was_done_once(operation: Operation, writes: Path) -> None:
     assert activity.verify().problem == ""
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("concurrency", [1, 4])
 def test_a_worker_that_is_killed_twenty_times(
-    desk: Desk, slack: SlackSandbox, tmp_path: Path, seed: int
+    desk: Desk, slack: SlackSandbox, tmp_path: Path, concurrency: int
 ) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(concurrency)
+    in_doubt = []
     operation = desk.confirmed(everybody_everywhere(CHANNELS, PEOPLE))
-    with supervisor(slack, test_database_url(), tmp_path) as start:
+    with supervisor(slack, tmp_path, concurrency=concurrency) as start:
         worker = start()
         for _ in range(KILLS):
             written = len(slack.writes.all()) + chance.randrange(30)
             while len(slack.writes.all()) < written:
                 time.sleep(0.001)
             time.sleep(chance.uniform(0, 0.02))
-            os.kill(worker, 9)  # ProcessLookupError: it was too quick to be killed so often
+            kill(worker)  # ProcessLookupError: it was too quick to be killed so often
+            in_doubt.append(calls_in_doubt(operation))
             worker = start()
         eventually(lambda: ended(operation))
 
+    assert max(in_doubt) == concurrency
     assert_everything_was_done_once(operation, tmp_path / "writes")
 
 
 def test_two_workers_on_one_operation(desk: Desk, slack: SlackSandbox, tmp_path: Path) -> None:
     operation = desk.confirmed(everybody_everywhere(40, PEOPLE))
-    with supervisor(slack, test_database_url(), tmp_path) as start:
+    with supervisor(slack, tmp_path) as start:
         start()
         start()
         eventually(lambda: ended(operation))
@@ -133,7 +158,7 @@ def test_two_operations_take_turns(desk: Desk, slack: SlackSandbox, tmp_path: Pa
     """Two workers, one connection."""
     steps = everybody_everywhere(40, PEOPLE)
     first, second = desk.confirmed(steps[:40]), desk.confirmed(steps[40:])
-    with supervisor(slack, test_database_url(), tmp_path) as start:
+    with supervisor(slack, tmp_path) as start:
         start()
         start()
         eventually(lambda: ended(first) and ended(second))
@@ -143,9 +168,6 @@ def test_two_operations_take_turns(desk: Desk, slack: SlackSandbox, tmp_path: Pa
     assert len(slack.writes.all()) == 80
 
 
-@pytest.mark.skipif(
-    not django_settings.EMBEDDED, reason="the worker's process does not know the tests' kinds"
-)
 def test_the_broker_forgets_everything(
     desk: Desk, slack: SlackSandbox, tmp_path: Path, worker: None, settings: Settings
 ) -> None:
@@ -184,39 +206,80 @@ def test_the_database_is_locked_for_a_while(desk: Desk, slack: SlackSandbox, tmp
     assert_everything_was_done_once(operation, tmp_path / "writes")
 
 
+# The product's own worker and beat, on servers that really go away
+
+
+@pytest.fixture
+def postgres(django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Postgres]:
+    """The database of this test and its workers: one that may be restarted."""
+    with own_postgres() as server, django_db_blocker.unblock():
+        connection.close()
+        for name, value in {"HOST": "127.0.0.1", "PORT": server.port, "NAME": "postgres"}.items():
+            monkeypatch.setitem(connection.settings_dict, name, value)
+        call_command("migrate", verbosity=0)
+        yield server
+        connection.close()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    """A client of the broker of this test's workers: one that may be emptied."""
+    with own_redis(tmp_path) as client:
+        yield client
+
+
+@contextmanager
+def worker_and_beat(folder: Path, redis: Redis) -> Iterator[subprocess.Popen[bytes]]:
+    url = f"redis://127.0.0.1:{redis.get_connection_kwargs()['port']}"
+    with celery_worker(folder, "--beat", redis_url=url) as process:
+        yield process
+
+
+def look_often() -> None:
+    """Have beat look after the operations every second instead of every ten."""
+    second, _ = IntervalSchedule.objects.get_or_create(every=1, period=IntervalSchedule.SECONDS)
+    PeriodicTask.objects.create(name="often", task=wake_operations.name, interval=second)
+
+
 @pytest.mark.services
-def test_the_database_hangs_up_and_is_away_for_a_while(
-    desk: Desk, slack: SlackSandbox, tmp_path: Path
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_postgresql_is_restarted(
+    postgres: Postgres,
+    redis: Redis,
+    slack: SlackSandbox,
+    tmp_path: Path,
+    mode: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """To its clients, a restart: all connections break, and for a while there are no new ones."""
-    operation = desk.confirmed(everybody_everywhere(CHANNELS, PEOPLE))
-    with supervisor(slack, test_database_url(), tmp_path) as start:
-        start()
+    """It ends every connection, or crashes; it is away for a while, and comes back."""
+    look_often()
+    operation = install(Desk(), monkeypatch).confirmed(everybody_everywhere(CHANNELS, PEOPLE))
+    with worker_and_beat(tmp_path, redis):
         for writes in (50, 200, 350):
             eventually(lambda: len(slack.writes.all()) >= writes)  # noqa: B023
             connection.close()
-            with away(connection.settings_dict):
-                time.sleep(1)
+            postgres.stop(mode)
+            time.sleep(1)
+            postgres.start()
         eventually(lambda: ended(operation))
 
     assert_everything_was_done_once(operation, tmp_path / "writes")
 
 
-@contextmanager
-def away(database: dict[str, Any]) -> Iterator[None]:
-    """PostgreSQL ends every connection to `database` and accepts no other."""
-    name = sql.Identifier(database["NAME"])
-    allow = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
-    with psycopg.connect(
-        host=database["HOST"],
-        port=database["PORT"],
-        user=database["USER"],
-        dbname="postgres",
-        autocommit=True,
-    ) as server:
-        server.execute(allow.format(name, sql.SQL("false")))
-        server.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database["NAME"]]
-        )
-        yield
-        server.execute(allow.format(name, sql.SQL("true")))
+@pytest.mark.services
+def test_redis_forgets_everything(desk: Desk, redis: Redis, slack: SlackSandbox, tmp_path: Path) -> None:
+    """While the worker works, between its slices, and when it has just been killed."""
+    look_often()
+    operation = desk.confirmed(everybody_everywhere(CHANNELS, PEOPLE))
+    with worker_and_beat(tmp_path, redis) as process:
+        eventually(lambda: redis.flushall() and len(slack.writes.all()) >= 200)
+        os.killpg(process.pid, signal.SIGKILL)
+        redis.flushall()
+    assert not ended(operation)
+
+    with worker_and_beat(tmp_path, redis):
+        eventually(lambda: len(slack.writes.all()) >= 350)
+        redis.flushall()
+        eventually(lambda: ended(operation))
+
+    assert_everything_was_done_once(operation, tmp_path / "writes")

@@ -22,7 +22,15 @@ from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack.faults import Delay
 from members.platforms.types import Platform
 from tests.audit_world import TINY, Office
-from tests.processes import environment, eventually, free_port, manage, running, test_database_url
+from tests.processes import (
+    celery_worker,
+    environment,
+    eventually,
+    free_port,
+    manage,
+    running,
+    test_database_url,
+)
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 
@@ -121,21 +129,12 @@ def test_an_audit_that_runs_when_the_workers_stop_goes_back_to_the_queue(
     office = Office(start_sandbox(build_company(TINY)))
     office.slack.script.add("users.conversations", Delay(2), times=None)
     run = request_audit(platforms=[Platform.SLACK], trigger=Trigger.PERSON)
-    log = tmp_path / "worker.log"
-    env = environment(
-        DATABASE_URL=test_database_url(),
-        REDIS_URL=settings.REDIS_URL,
-        VAR_DIR=str(tmp_path),
-        SECRET_KEY="tests only",
-        **office.environment,
-    )
-    command = [sys.executable, "-m", "celery", "--app", "groupadmin", "worker", "--concurrency=1"]
     enqueue(run.pk)
-    with running(command, env=env, log=log) as process:
+    with celery_worker(tmp_path) as process:
         eventually(lambda: "users.conversations" in office.slack.calls.counts())
         process.terminate()
-        assert process.wait(40) == 0, log.read_text()
+        assert process.wait(40) == 0
 
     run.refresh_from_db()
     assert (run.state, run.attempts, run.owner) == ("queued", 0, "")
-    assert "Traceback" not in log.read_text()
+    assert "Traceback" not in (tmp_path / "worker.log").read_text()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command, execute_from_command_line
 from slack_sdk import WebClient
 from telethon import TelegramClient
 from telethon.crypto import rsa
@@ -20,7 +21,7 @@ from telethon.tl import functions, types
 from groupadmin.sandbox.company import Company, Size, build_company
 from groupadmin.sandbox.control import WriteLog
 from groupadmin.sandbox.runner import Sandbox
-from tests.processes import environment, eventually, free_port, manage, running
+from tests.processes import environment, eventually, free_port, running
 
 SMALL = Size.of(20)
 TYPES = "public_channel,private_channel"
@@ -242,22 +243,24 @@ class TestCommand:
         assert all(f"export {name}={value}" in log.read_text() for name, value in values.items())
         assert "12345" in log.read_text()
 
-    def test_a_taken_port_is_one_clear_line(self, tmp_path: Path) -> None:
+    def test_a_taken_port_is_one_clear_line(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
-            result = manage(
-                "sandbox", "--size", "20", "--slack-port", port, env=environment(VAR_DIR=str(tmp_path))
-            )
-        assert result.returncode == 1
-        assert "choose other ports" in result.stderr
-        assert "Traceback" not in result.stderr
+            with pytest.raises(CommandError, match=r"^.*choose other ports.*$") as refused:
+                call_command("sandbox", "--size", "20", "--slack-port", port)
+        assert refused.value.returncode == 1
 
-    def test_an_impossible_port_is_a_usage_error(self, tmp_path: Path) -> None:
-        result = manage("sandbox", "--slack-port", "99999", env=environment(VAR_DIR=str(tmp_path)))
-        assert result.returncode == 2
-        assert "'99999' is not a port" in result.stderr
-
-    def test_no_groups_make_no_company(self, tmp_path: Path) -> None:
-        result = manage("sandbox", "--size", "0", env=environment(VAR_DIR=str(tmp_path)))
-        assert result.returncode == 2
-        assert "'0' is not a number of 1 or more" in result.stderr
+    @pytest.mark.parametrize(
+        ("words", "complaint"),
+        [
+            ("--slack-port 99999", "'99999' is not a port"),
+            ("--size 0", "'0' is not a number of 1 or more"),
+        ],
+    )
+    def test_an_impossible_wish_is_a_usage_error(
+        self, capsys: pytest.CaptureFixture[str], words: str, complaint: str
+    ) -> None:
+        with pytest.raises(SystemExit) as refused:
+            execute_from_command_line(["manage.py", "sandbox", *words.split()])
+        assert refused.value.code == 2
+        assert complaint in capsys.readouterr().err

@@ -1,0 +1,43 @@
+"""Databases with all tables, fast: migrated once, and copied from then on (SQLite)."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+from pathlib import Path
+
+from tests.processes import ROOT, environment, manage
+
+_KEPT = ROOT / ".pytest_cache" / "migrated"
+_APPS = ("audits", "groupadmin", "members", "telegram_ops", "whitelist")
+
+
+def put_migrated_database(place: Path) -> None:
+    """Make `place` an SQLite database as `manage.py migrate` leaves it."""
+    _KEPT.mkdir(parents=True, exist_ok=True)
+    kept = _KEPT / f"{_state_of_migrations()}.sqlite3"
+    with (_KEPT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            for old in _KEPT.glob("*.sqlite3*"):
+                old.unlink()
+            _migrate(kept)
+        shutil.copyfile(kept, place)
+
+
+def _migrate(place: Path) -> None:
+    unfinished = place.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    env = environment(DATABASE_URL=f"sqlite:///{unfinished}", VAR_DIR=str(place.parent))
+    done = manage("migrate", "--verbosity", "0", env=env)
+    assert done.returncode == 0, done.stderr
+    unfinished.rename(place)
+
+
+def _state_of_migrations() -> str:
+    """Another one whenever something changed that makes tables: our migrations and models, or libraries."""
+    sources = [ROOT / "requirements.txt", ROOT / "constraints.txt"]
+    for app in _APPS:
+        sources += sorted((ROOT / app).rglob("migrations/*.py")) + sorted((ROOT / app).rglob("models.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
