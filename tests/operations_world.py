@@ -30,13 +30,14 @@ from members.platforms.slack_writer import SlackWriter
 from members.platforms.telegram_writer import TelegramWriter
 from members.platforms.types import Platform
 from members.platforms.writing import PlatformWriter
-from tests.telegram_reading import ADA, add_user, company, config
+from tests.telegram_reading import ADA, add_groups, add_user, company, config
 
 ACCOUNT, TOKEN = "U0ME", "xoxp-operations"
 SCOPES = frozenset({"users:read", "channels:read", "channels:write", "groups:read", "groups:write"})
 IMPATIENT = Retry(attempts=2, base_seconds=0.001, rate_limit_waits=3)
 ADDITION, REMOVAL = "test_addition", "test_removal"
 PLANNER, CONFIRMER = Actor("ada"), Actor("bob")
+CHATS, ED, FAY = (1000, 1001, 1002), 301, 302
 
 
 def channel_id(number: int) -> str:
@@ -191,6 +192,38 @@ def install(desk: Desk, patch: pytest.MonkeyPatch) -> Desk:
     ):
         patch.setitem(kinds._kinds, kind.name, kind)
     return desk
+
+
+class AtTheDesk:
+    """What a class of tests finds: kinds of its own, and the platforms that they write to."""
+
+    @pytest.fixture
+    def desk(self, monkeypatch: pytest.MonkeyPatch) -> Desk:
+        monkeypatch.setattr(runner, "HEARTBEAT_SECONDS", 0.05)
+        return install(Desk(), monkeypatch)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def slack_server(cls) -> Iterator[SlackSandbox]:
+        with SlackSandbox(workspace(0, 0)) as server:
+            yield server
+
+    @pytest.fixture
+    def slack(self, slack_server: SlackSandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackSandbox]:
+        with fresh(slack_server, monkeypatch) as server:
+            yield server
+
+    @pytest.fixture
+    def telegram(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[TelegramSandbox]:
+        """Three groups of Ada's, whose account does the work, and Ed and Fay, whom she knows."""
+        world = acquaintances(ED, FAY)
+        for chat in add_groups(world, len(CHATS), ADA, first=CHATS[0]):
+            chat.creator = ADA
+        with TelegramSandbox(world) as server:
+            use_account(monkeypatch, Platform.TELEGRAM, TelegramAccount(server))
+            yield server
+            assert server.bugs == []
+            assert came_twice(server.writes.effects()) == set()
 
 
 def use_account(patch: pytest.MonkeyPatch, platform: Platform, account: Account) -> None:

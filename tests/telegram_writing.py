@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.telegram_reading import (
     person,
 )
 
+INVITATION = {"basic": "AddChatUser", "supergroup": "InviteToChannel"}
 EVE, FAY = 201, 202
 GROUP, OTHER = 7, 8
 STRANGER = person(999)
@@ -40,6 +42,25 @@ def acquaintances() -> TelegramWorld:
     for user_id in (BOB, CY, DEE, ROBO, EVE, FAY):
         world.converse(ADA, user_id)
     return world
+
+
+class OnTelegram:
+    """What a class of tests finds: a world to be changed, its server, and a writer in Ada's name."""
+
+    @pytest.fixture
+    def world(self) -> TelegramWorld:
+        return acquaintances()
+
+    @pytest.fixture
+    def sandbox(self, world: TelegramWorld) -> Iterator[TelegramSandbox]:
+        with TelegramSandbox(world) as server:
+            yield server
+            assert server.bugs == []
+
+    @pytest.fixture
+    async def telegram(self, sandbox: TelegramSandbox) -> AsyncIterator[TelegramWriter]:
+        async with writer(sandbox) as connected:
+            yield connected
 
 
 def writer(sandbox: TelegramSandbox, *, patience: float = 120.0, **fields: Any) -> TelegramWriter:

@@ -19,8 +19,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from groupadmin.sandbox.slack import SlackSandbox, SlackWorld
-from members.operations import runner, services
-from members.operations.activity import verify
+from members.operations import activity, runner, services
+from members.operations.activity import Event, verify
 from members.operations.admin.pages import load_plan_page
 from members.operations.display import OUTCOME_WORDS, STEP_TONES, STEP_WORDS
 from members.operations.kinds import Link
@@ -128,6 +128,9 @@ def ran(*pairs: Pair) -> Operation:
 
 def many(count: int) -> list[Pair]:
     return [(f"C{number:04}", f"U{number % 7}") for number in range(count)]
+
+
+TOO_LATE = "Shout loudly: this release cannot do that any more."
 
 
 class TestWhoMayDoWhat:
@@ -571,9 +574,13 @@ class TestTheResult:
         assert "Shout loudly" in page
         assert "Look at a new plan" not in page
         assert "Undo…" not in page
-        assert said(press(rosa, "again", operation)) == [
-            "Shout loudly: this release cannot do that any more."
-        ]
+        assert said(press(rosa, "again", operation)) == [TOO_LATE]
+
+    def test_nor_can_its_plan_be_confirmed(self, rosa: Client) -> None:
+        plan = planned(NORA)
+        Operation.objects.update(kind="shout_loudly")
+
+        assert said(confirm(rosa, plan)) == [TOO_LATE]
 
     def test_its_queries_do_not_grow_with_it(self, vera: Client) -> None:
         counts = []
@@ -665,6 +672,13 @@ class TestTheRecord:
         assert "Operation: planned" in page
         assert "Operation: confirmed" in page
         assert f'href="{page_of(operation)}"' in page
+
+    def test_people_are_called_by_their_names(self, vera: Client) -> None:
+        step = confirmed(NORA, by="rosa").steps.get()
+        event = Event("rosa", "step.add", step.operation_id, subject=step.subject)
+        activity.record(events=[event], at=timezone.now())
+
+        assert f'<span title="{step.subject}">{step.subject_name}</span>' in read(vera, ACTIVITY)
 
     def test_it_says_whether_and_how_it_was_verified(self, vera: Client) -> None:
         confirmed(NORA)

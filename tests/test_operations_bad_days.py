@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from groupadmin.sandbox.telegram.effects import Drop as Cut
 from groupadmin.sandbox.telegram.effects import RpcFault
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from members.operations import activity, custody, ledger, runner, services
+from members.operations.display import step_label
 from members.operations.kinds import Executor
 from members.operations.membership import MembershipConnection
 from members.operations.models import ActivityEvent, Operation
@@ -28,18 +29,16 @@ from members.platforms.writing import Reply
 from tests.audit_world import Meanwhile
 from tests.operations_world import (
     ACCOUNT,
+    CHATS,
+    ED,
     PLANNER,
     REMOVAL,
     TOKEN,
+    AtTheDesk,
     Desk,
     SlackAccount,
-    TelegramAccount,
-    acquaintances,
-    came_twice,
     channel_id,
     everybody_everywhere,
-    fresh,
-    install,
     lease_of,
     outcomes,
     person_id,
@@ -47,45 +46,10 @@ from tests.operations_world import (
     states,
     step_of,
     telegram_step,
-    use_account,
-    workspace,
 )
 from tests.slack_writing import Limited
-from tests.telegram_reading import ADA, add_groups
 
 pytestmark = pytest.mark.django_db
-CHATS, ED, FAY = (1000, 1001, 1002), 301, 302
-
-
-@pytest.fixture(scope="module")
-def slack_server() -> Iterator[SlackSandbox]:
-    with SlackSandbox(workspace(0, 0)) as server:
-        yield server
-
-
-@pytest.fixture
-def slack(slack_server: SlackSandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackSandbox]:
-    with fresh(slack_server, monkeypatch) as server:
-        yield server
-
-
-@pytest.fixture
-def telegram(monkeypatch: pytest.MonkeyPatch) -> Iterator[TelegramSandbox]:
-    """Three groups of Ada's, whose account does the work, and Ed and Fay, whom she knows."""
-    world = acquaintances(ED, FAY)
-    for chat in add_groups(world, 3, ADA):
-        chat.creator = ADA
-    with TelegramSandbox(world) as server:
-        use_account(monkeypatch, Platform.TELEGRAM, TelegramAccount(server))
-        yield server
-        assert server.bugs == []
-        assert came_twice(server.writes.effects()) == set()
-
-
-@pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
-    monkeypatch.setattr(runner, "HEARTBEAT_SECONDS", 0.05)
-    return install(Desk(), monkeypatch)
 
 
 TO_CHATS = [telegram_step(chat, ED) for chat in CHATS]
@@ -97,7 +61,7 @@ def seconds_to_wait(operation: Operation) -> float:
     return (operation.resume_at - timezone.now()).total_seconds()
 
 
-class TestRateLimits:
+class TestRateLimits(AtTheDesk):
     def test_a_short_one_is_waited_for(self, desk: Desk, slack: SlackSandbox) -> None:
         slack.script.add("conversations.invite", Limited("0.05"), times=3, skip=1)
 
@@ -134,6 +98,26 @@ class TestRateLimits:
 
         operation = desk.run_to_end(operation)
         assert (operation.state, operation.message, states(operation)) == ("done", "", ["done"] * 4)
+
+    def test_the_step_that_it_put_back_says_so_until_it_ends(self, desk: Desk, slack: SlackSandbox) -> None:
+        slack.script.add("conversations.invite", RateLimited(90), skip=1, times=2)
+        operation = desk.run(desk.confirmed(TO_CHANNELS))
+        other = desk.run(desk.confirmed([slack_step(0, 1)]))
+
+        for step in (step_of(operation, 2), step_of(other, 1)):
+            assert step_label(operation.kind, step.state, step.outcome) == "Rate limited"
+            assert step.message.startswith(f"Rate limited until {timezone.now():%Y-}")
+            assert "90 seconds" in step.message
+        assert outcomes(operation) == ["done", "rate_limited", "", ""]
+
+        services.cancel_operation(operation_id=operation.pk, actor=PLANNER)
+        operation = desk.run(operation)
+        assert (operation.state, operation.message) == ("cancelled", "")
+        assert states(operation) == ["done", "not_tried", "not_tried", "not_tried"]
+        assert outcomes(operation) == ["done", "rate_limited", "", ""]
+        assert step_of(operation, 1).message == "", "what was done was verified all the same"
+        other = desk.run_to_end(other)
+        assert (states(other), outcomes(other), step_of(other, 1).message) == (["done"], ["done"], "")
 
     def test_it_may_last_for_ever(self, desk: Desk, slack: SlackSandbox) -> None:
         """Each execution waits, none is counted as vain."""
@@ -175,7 +159,7 @@ def elapsed(part: dict[str, Any]) -> dict[str, Any]:
     return part | {"until": (timezone.now() - timedelta(seconds=1)).isoformat()}
 
 
-class TestTroubleWithTheAccount:
+class TestTroubleWithTheAccount(AtTheDesk):
     def test_a_missing_scope_stops_everything_and_says_where_to_add_it(
         self, desk: Desk, slack: SlackSandbox
     ) -> None:
@@ -233,7 +217,7 @@ class TestTroubleWithTheAccount:
         assert "@SpamBot" in operation.message
 
 
-class TestCallsInDoubt:
+class TestCallsInDoubt(AtTheDesk):
     """The connection broke, and nobody knows whether before or after: reading settles it."""
 
     def test_what_was_done_is_not_repeated(self, desk: Desk, slack: SlackSandbox) -> None:
@@ -350,7 +334,7 @@ class Liar:
         return json_response({"ok": True, "channel": {"id": request.arguments["channel"]}})
 
 
-class TestPromises:
+class TestPromises(AtTheDesk):
     def test_what_was_promised_and_not_done_is_found(self, desk: Desk, slack: SlackSandbox) -> None:
         slack.script.add("conversations.invite", Liar(), skip=1)
 
@@ -378,7 +362,7 @@ class TestPromises:
         assert "not read afterwards" in step_of(operation, 1).message
 
 
-class TestOutages:
+class TestOutages(AtTheDesk):
     def test_are_survived_when_they_are_short(self, desk: Desk, slack: SlackSandbox) -> None:
         slack.script.add("*", HttpStatus(503), times=3, skip=3)
 
@@ -404,6 +388,28 @@ class TestOutages:
         assert "cannot be reached" in operation.message
         assert desk.rules.finished == [operation.pk]
 
+    def test_end_on_one_platform_while_the_other_waits_long(
+        self, desk: Desk, slack: SlackSandbox, telegram: TelegramSandbox
+    ) -> None:
+        telegram.script.add("InviteToChannel", RpcFault("FLOOD_WAIT_3600"))
+        operation = desk.confirmed([*TO_CHANNELS, *TO_CHATS])
+        slack.stop()
+        try:
+            waits = []
+            for _ in range(custody.MAX_ATTEMPTS):
+                operation = desk.run(operation)
+                waits.append(round(seconds_to_wait(operation), -1))
+                slack_again = operation.parts | {"slack": elapsed(operation.parts["slack"])}
+                Operation.objects.filter(pk=operation.pk).update(resume_at=timezone.now(), parts=slack_again)
+        finally:
+            slack.start()
+
+        assert waits == [10, 20, 40, 3600]
+        assert states(operation) == ["not_tried"] * 4 + ["pending"] * 3
+        assert "cannot be reached" in operation.message
+        operation = desk.run_to_end(operation)
+        assert (operation.state, states(operation)) == ("partial", ["not_tried"] * 4 + ["done"] * 3)
+
     @pytest.mark.parametrize("fault", [HttpStatus(500), SlackError("internal_error")])
     def test_of_one_method_do_not_last_for_ever_either(
         self, desk: Desk, slack: SlackSandbox, fault: Any
@@ -421,7 +427,7 @@ class TestOutages:
         slack.script.add("*", HttpStatus(503), times=None, when=lambda arguments: bool(stopped))
 
         operation = desk.run(desk.confirmed(TO_CHANNELS))
-        assert (operation.state, operation.attempts) == ("waiting", 1)
+        assert (operation.state, operation.parts["slack"]["outages"]) == ("waiting", 1)
         slack.script.clear()
 
         operation = desk.run_to_end(operation)
@@ -443,7 +449,7 @@ class TestOutages:
         assert desk.run_to_end(operation).state == "done"
 
 
-class TestBugs:
+class TestBugs(AtTheDesk):
     """Whatever an executor does, the rest goes on and nothing is tried for ever."""
 
     @pytest.fixture
@@ -534,7 +540,7 @@ class BrokenExecutor:
         return replies
 
 
-class TestDeadProcesses:
+class TestDeadProcesses(AtTheDesk):
     LONG_AGO = timedelta(minutes=2)
 
     def left_behind(self, desk: Desk, **fields: Any) -> Operation:

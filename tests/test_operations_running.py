@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
@@ -15,22 +14,23 @@ from groupadmin.sandbox.slack import SlackSandbox
 from groupadmin.sandbox.slack.faults import Delay, Drop, RateLimited
 from groupadmin.sandbox.telegram.effects import RpcFault
 from groupadmin.sandbox.telegram.server import TelegramSandbox
-from members.operations import activity, lease, runner, services
+from members.operations import activity, lane, lease, runner, services
 from members.operations.models import ActivityEvent, Operation
 from members.operations.plan import PlannedStep
 from members.platforms.types import Platform
 from tests.audit_world import Meanwhile
 from tests.operations_world import (
     ACCOUNT,
+    CHATS,
+    ED,
+    FAY,
     PLANNER,
     REMOVAL,
+    AtTheDesk,
     Desk,
-    TelegramAccount,
-    acquaintances,
+    SlackAccount,
     channel_id,
     everybody_everywhere,
-    fresh,
-    install,
     invited,
     lease_of,
     outcomes,
@@ -39,42 +39,11 @@ from tests.operations_world import (
     states,
     step_of,
     telegram_step,
-    use_account,
-    workspace,
 )
-from tests.telegram_reading import ADA, add_group
+from tests.telegram_reading import ADA
 
 pytestmark = pytest.mark.django_db
-CHAT, ED, FAY = 7, 301, 302
-
-
-@pytest.fixture(scope="module")
-def slack_server() -> Iterator[SlackSandbox]:
-    with SlackSandbox(workspace(0, 0)) as server:
-        yield server
-
-
-@pytest.fixture
-def slack(slack_server: SlackSandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackSandbox]:
-    with fresh(slack_server, monkeypatch) as server:
-        yield server
-
-
-@pytest.fixture
-def telegram(monkeypatch: pytest.MonkeyPatch) -> Iterator[TelegramSandbox]:
-    """A group of Ada's, whose account does the work, and Ed and Fay, whom she knows."""
-    world = acquaintances(ED, FAY)
-    add_group(world, CHAT, ADA, creator=ADA)
-    with TelegramSandbox(world) as server:
-        use_account(monkeypatch, Platform.TELEGRAM, TelegramAccount(server))
-        yield server
-        assert server.bugs == []
-
-
-@pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
-    monkeypatch.setattr(runner, "HEARTBEAT_SECONDS", 0.05)
-    return install(Desk(), monkeypatch)
+CHAT = CHATS[0]
 
 
 class Hopeless(list[int]):
@@ -88,7 +57,7 @@ def members(slack: SlackSandbox, channel: int) -> set[str]:
     return set(slack.world.channels[channel_id(channel)].members)
 
 
-class TestOnSlack:
+class TestOnSlack(AtTheDesk):
     def test_everybody_is_added_with_one_call_a_channel(self, desk: Desk, slack: SlackSandbox) -> None:
         operation = desk.run(desk.confirmed(everybody_everywhere(4, 3)))
 
@@ -160,7 +129,7 @@ class TestOnSlack:
         assert members(slack, 0) == {ACCOUNT, person_id(0)}
 
 
-class TestAWorldThatChanged:
+class TestAWorldThatChanged(AtTheDesk):
     """Between the preview and the confirmation: only what is still true is done, the rest is told."""
 
     def test_somebody_was_added_meanwhile(self, desk: Desk, slack: SlackSandbox) -> None:
@@ -266,7 +235,7 @@ class TestAWorldThatChanged:
         assert len(slack.writes.all()) == 1
 
 
-class TestOnTelegram:
+class TestOnTelegram(AtTheDesk):
     def test_people_are_added(self, desk: Desk, telegram: TelegramSandbox) -> None:
         operation = desk.run(desk.confirmed([telegram_step(CHAT, ED), telegram_step(CHAT, FAY)]))
 
@@ -281,6 +250,19 @@ class TestOnTelegram:
 
         assert undo.state == "done"
         assert set(telegram.world.chats[CHAT].members) == {ADA}
+
+    def test_whoever_joins_by_themselves_meanwhile_was_not_added_and_stays_after_an_undo(
+        self, desk: Desk, telegram: TelegramSandbox
+    ) -> None:
+        """After we read, before we invite: Telegram takes the invitation for a success."""
+        chat = telegram.world.chats[CHAT]
+        telegram.script.add("GetParticipant", None, when=lambda fields: chat.members.update({ED: 1}))
+
+        added = desk.run(desk.confirmed([telegram_step(CHAT, ED), telegram_step(CHAT, FAY)]))
+        assert (added.state, outcomes(added)) == ("done", ["already_there", "done"])
+
+        desk.run(desk.confirm(services.undo_operation(operation=added, actor=PLANNER)))
+        assert set(chat.members) == {ADA, ED}
 
     def test_somebody_refuses(self, desk: Desk, telegram: TelegramSandbox) -> None:
         telegram.world.users[ED].refuses_invites = True
@@ -302,7 +284,7 @@ class TestOnTelegram:
 BOTH: list[PlannedStep] = [slack_step(0, 0), telegram_step(CHAT, ED), slack_step(1, 0)]
 
 
-class TestOnBoth:
+class TestOnBoth(AtTheDesk):
     def test_side_by_side(self, desk: Desk, slack: SlackSandbox, telegram: TelegramSandbox) -> None:
         operation = desk.run(desk.confirmed(BOTH))
 
@@ -329,7 +311,7 @@ class TestOnBoth:
         assert [lease_of(platform).token for platform in Platform] == [1, 1]
 
 
-class TestSeveralCallsAtATime:
+class TestSeveralCallsAtATime(AtTheDesk):
     """A setting: quicker where calls are slow, at the price of more that is in doubt after a death."""
 
     @pytest.fixture(autouse=True)
@@ -372,7 +354,7 @@ class TestSeveralCallsAtATime:
         assert {step.attempts for step in operation.steps.all()} == {0}
 
 
-class TestSlices:
+class TestSlices(AtTheDesk):
     def test_a_short_slice_does_something_and_hands_the_rest_over(
         self, desk: Desk, slack: SlackSandbox, settings: Settings
     ) -> None:
@@ -388,18 +370,24 @@ class TestSlices:
         operation = desk.run_to_end(operation)
         assert (operation.state, states(operation)) == ("done", ["done"] * 4)
         assert len(slack.writes.all()) == 4
-        assert slack.calls.counts()["conversations.list"] == 4
+        assert slack.calls.counts()["conversations.list"] == 4 + 1  # the last one verifies
 
-    def test_reading_the_world_first_does_not_use_it_up(
-        self, desk: Desk, slack: SlackSandbox, settings: Settings
+    def test_reading_ends_in_time_as_well_and_goes_on_where_it_ended(
+        self, desk: Desk, slack: SlackSandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Otherwise an operation about many people would read for ever and never do anything."""
+        monkeypatch.setattr(lane, "PORTION_PEOPLE", 1)
         settings.OPERATION_SLICE_SECONDS = 0.05
-        slack.script.add("users.conversations", Delay(0.1), times=None)
+        slack.script.add("users.conversations", Delay(0.06), times=None)
 
-        operation = desk.run(desk.confirmed([slack_step(0, 0)]))
+        operation = desk.run(desk.confirmed(everybody_everywhere(1, 3)))
+        assert states(operation) == ["applied", "pending", "pending"]
 
-        assert operation.state == "done"
+        operation = desk.run_to_end(operation)
+        assert (operation.state, states(operation)) == ("done", ["done"] * 3)
+        assert len(slack.writes.all()) == 3
+        assert slack.calls.counts()["users.conversations"] == 2 * 3
+        assert slack.calls.counts()["conversations.list"] == 3 + 3  # a slice for each reading
 
     def test_a_worker_that_stops_hands_over_between_two_calls(self, desk: Desk, slack: SlackSandbox) -> None:
         operation = desk.confirmed(everybody_everywhere(4, 1))
@@ -411,8 +399,28 @@ class TestSlices:
         assert desk.run(operation).state == "done"
         assert len(slack.writes.all()) == 4
 
+    @pytest.mark.parametrize(
+        ("method", "reads", "state"),
+        [("conversations.list", 1, "pending"), ("users.conversations", 2, "applied")],
+        ids=["before the first call", "after the last"],
+    )
+    def test_a_worker_that_stops_does_not_wait_for_what_it_reads(
+        self, desk: Desk, slack: SlackSandbox, method: str, reads: int, state: str
+    ) -> None:
+        operation = desk.confirmed([slack_step(0, 0)])
+        slack.script.add(method, Delay(SlackAccount(slack.api_url).timeout - 1), skip=reads - 1)
 
-class TestCancelling:
+        operation = runner.run_operation(
+            operation.pk, stopping=lambda: slack.calls.counts().get(method, 0) == reads
+        )
+
+        assert (operation.state, operation.attempts, operation.message) == ("waiting", 0, "")
+        assert states(operation) == [state]
+        assert desk.run(operation).state == "done"
+        assert len(slack.writes.all()) == 1
+
+
+class TestCancelling(AtTheDesk):
     def test_takes_effect_between_two_calls(self, desk: Desk, slack: SlackSandbox) -> None:
         operation = desk.confirmed(everybody_everywhere(4, 1))
         slack.script.add("conversations.invite", Delay(0.3), skip=1)
@@ -427,6 +435,7 @@ class TestCancelling:
         assert operation.state == "cancelled"
         assert states(operation) == ["done", "done", "not_tried", "not_tried"]
         assert desk.rules.finished == [operation.pk]
+        assert step_of(operation, 1).message == "", "what was done is verified before the end"
 
     def test_of_what_waits_tells_the_end_as_well(self, desk: Desk, slack: SlackSandbox) -> None:
         operation = desk.confirmed(everybody_everywhere(4, 1))
@@ -438,6 +447,18 @@ class TestCancelling:
         assert (operation.state, operation.message) == ("cancelled", "")
         assert states(operation) == ["done", "not_tried", "not_tried", "not_tried"]
         assert desk.rules.finished == [operation.pk]
+        assert step_of(operation, 1).message == ""
+
+    def test_goes_on_verifying_where_a_worker_stopped(self, desk: Desk, slack: SlackSandbox) -> None:
+        operation = desk.confirmed(everybody_everywhere(4, 1))
+        operation = runner.run_operation(operation.pk, stopping=lambda: len(slack.writes.all()) == 1)
+        services.cancel_operation(operation_id=operation.pk, actor=PLANNER)
+
+        operation = runner.run_operation(operation.pk, stopping=lambda: True)
+        assert (operation.state, states(operation)[0]) == ("waiting", "applied")
+
+        operation = desk.run(operation)
+        assert (operation.state, states(operation)[0]) == ("cancelled", "done")
 
     def test_that_comes_too_late_cancels_nothing(self, desk: Desk, slack: SlackSandbox) -> None:
         operation = desk.confirmed([slack_step(0, 0)])
@@ -452,7 +473,7 @@ class TestCancelling:
         assert (operation.cancel_requested, operation.state) == (True, "done")
 
 
-class TestOneWriterPerConnection:
+class TestOneWriterPerConnection(AtTheDesk):
     def test_a_connection_that_is_used_is_waited_for(self, desk: Desk, slack: SlackSandbox) -> None:
         held = lease.take(connection=lease.connection_of(Platform.SLACK), owner="another-machine:1:x")
         assert held is not None
@@ -485,7 +506,7 @@ class TestOneWriterPerConnection:
             row.save()
             assert lease.take(connection=row.connection, owner="another-machine:1:x") is not None
 
-        slack.script.add("conversations.invite", Delay(0.3), skip=1)
+        slack.script.add("conversations.invite", Delay(1.5), skip=1)  # longer than a heartbeat
         shown: list[bool] = []
 
         def show() -> None:

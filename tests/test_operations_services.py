@@ -7,18 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
-from members.operations import activity, services
+from members.management.writing import command_line_actor
+from members.operations import activity, custody, kinds, services
 from members.operations.models import ActivityEvent, Operation
-from members.operations.plan import Cap, Plan, Unit
+from members.operations.plan import Cap, Plan, Skipped, Unit
 from members.operations.services import Actor, OperationRefused, PlanOutdated
 from members.operations.states import OperationState, StepState
 from tests.operations_world import (
@@ -43,6 +46,12 @@ OWNER = Actor("olga", may_override_cap=True)
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     return install(Desk(), monkeypatch)
+
+
+def told(operation: Operation) -> list[tuple[str, str, str]]:
+    """The record's lines about it: who, what, the detail."""
+    events = ActivityEvent.objects.filter(operation_id=operation.pk).order_by("pk")
+    return list(events.values_list("actor", "action", "detail"))
 
 
 # Every action in every state
@@ -166,10 +175,45 @@ class TestConfirmingIsRefused:
         assert "somebody else than ada" in self.refused(desk, operation, actor=PLANNER)
         assert desk.confirm(operation).state == "confirmed"
 
+    @pytest.mark.parametrize(
+        ("confirmer", "same"),
+        [
+            (Actor("x (command line)", identity="user:1"), True),
+            (Actor("renamed", identity="user:1"), True),
+            (Actor("x", identity="user:2"), False),
+            (Actor("x"), True),
+            (Actor("y"), False),
+        ],
+        ids=["elsewhere", "renamed", "another of that name", "only a name", "another name"],
+    )
+    def test_for_a_planner_under_another_name(
+        self, desk: Desk, settings: Settings, confirmer: Actor, same: bool
+    ) -> None:
+        settings.REQUIRE_SECOND_PERSON = True
+        plan = Plan(REMOVAL, tuple(STEPS))
+        operation = services.plan_operation(plan=plan, actor=Actor("x", identity="user:1"))
+
+        if same:
+            self.refused(desk, operation, actor=confirmer)
+        else:
+            assert desk.confirm(operation, actor=confirmer).state == "confirmed"
+
     def test_but_not_for_what_destroys_nothing(self, desk: Desk, settings: Settings) -> None:
         settings.REQUIRE_SECOND_PERSON = True
 
         assert desk.confirm(desk.plan(STEPS), actor=PLANNER).state == "confirmed"
+
+
+def test_on_the_command_line_is_whoever_has_an_account_of_the_same_name(
+    monkeypatch: pytest.MonkeyPatch, django_user_model: type[User]
+) -> None:
+    account = django_user_model.objects.create_user("Rosa")
+
+    for name, identity in {"rosa": services.identity_of(account), "deploy": "machine:deploy"}.items():
+        monkeypatch.setattr("pwd.getpwuid", lambda uid, name=name: SimpleNamespace(pw_name=name))
+        monkeypatch.setenv("LOGNAME", "somebody-else")
+        assert command_line_actor().identity == identity
+    assert services.actor_of(account).identity == services.identity_of(account)
 
 
 class TestAboveTheCap:
@@ -285,6 +329,45 @@ class TestPlanningAgain:
         assert (new.parent, new.relation, new.count) == (operation, "replan", 1)
         with pytest.raises(PlanOutdated):
             desk.confirm(operation)
+        assert told(operation)[-1] == ("bob", "operation.expired", "replaced by a new plan")
+        ((_, _, detail),) = told(new)
+        assert detail == f"1 steps, plan {new.plan_hash}, new plan of operation {operation.pk}"
+
+    def test_says_so_and_why_when_nothing_is_to_be_done_any_more(self, desk: Desk) -> None:
+        operation = desk.plan(STEPS)
+        gone = Skipped(STEPS[0].target, "The group is archived.")
+        desk.rules.replan = lambda parameters: Plan(ADDITION, (), skipped=(gone, gone))
+
+        with pytest.raises(OperationRefused) as caught:
+            services.plan_again(operation=operation, actor=PLANNER)
+
+        assert str(caught.value) == "There is nothing to do any more. Left out: The group is archived (2)."
+        assert Operation.objects.get() == operation
+
+
+def test_a_plan_past_its_time_is_ended_and_that_is_told(desk: Desk) -> None:
+    late, fresh = desk.plan(STEPS), desk.plan(STEPS)
+    Operation.objects.filter(pk=late.pk).update(expires_at=timezone.now())
+
+    for _ in range(2):
+        assert custody.recover_operations() == []
+
+    late.refresh_from_db()
+    fresh.refresh_from_db()
+    assert (late.state, set(states(late)), fresh.state) == ("expired", {"not_tried"}, "planned")
+    expiry = ("housekeeping", "operation.expired", "not confirmed in time")
+    assert told(late)[1:] == [expiry]
+
+
+@pytest.mark.parametrize("action", ["confirm", "retry", "undo", "plan again"])
+def test_a_kind_that_is_gone_can_do_nothing(desk: Desk, action: str) -> None:
+    operation = desk.plan(STEPS)
+    state = OperationState.PLANNED if action == "confirm" else OperationState.FAILED
+    Operation.objects.filter(pk=operation.pk).update(kind="long_gone", state=state)
+    operation.refresh_from_db()
+
+    with pytest.raises(OperationRefused, match="Long gone: this release cannot do that any more"):
+        ACTIONS[action](desk, operation)
 
 
 class TestAfterwards:
@@ -309,6 +392,7 @@ class TestAfterwards:
         (step,) = undo.steps.all()
         assert services.planned(step) == replace(STEPS[0], verb="remove")
         assert (undo.parent, undo.relation, undo.kind) == (ended, "undo", REMOVAL)
+        assert told(undo)[0][2].endswith(f", undo of operation {ended.pk}")
 
     def test_nothing_is_undone_twice(self, ended: Operation) -> None:
         first, second = (services.undo_operation(operation=ended, actor=PLANNER) for _ in range(2))
@@ -324,6 +408,35 @@ class TestAfterwards:
         assert confirm(first).state == "confirmed"
         with pytest.raises(OperationRefused, match=f"is undone by {first} already"):
             confirm(second)
+
+    def test_nor_by_a_new_plan_of_an_undo(self, desk: Desk, ended: Operation) -> None:
+        def undo_of(operation: Operation) -> Operation:
+            return services.undo_operation(operation=operation, actor=PLANNER)
+
+        def new_plan_of(operation: Operation) -> Operation:
+            return services.plan_again(operation=operation, actor=PLANNER)
+
+        desk.rules.replan = lambda parameters: Plan(REMOVAL, (slack_step(0, 0, "remove"),))
+        late = undo_of(ended)
+        first = desk.confirm(new_plan_of(late))
+        for second in (undo_of(ended), new_plan_of(late), new_plan_of(new_plan_of(first))):
+            with pytest.raises(OperationRefused, match=f"{ended} is undone by {first} already"):
+                desk.confirm(second)
+
+        first.steps.update(state=StepState.FAILED)
+        Operation.objects.filter(pk=first.pk).update(state=OperationState.PARTIAL)
+        first.refresh_from_db()
+        rest = services.retry_operation(operation=first, actor=PLANNER)
+        assert desk.confirm(rest).state == "confirmed"
+
+    def test_an_undo_may_come_out_empty(
+        self, desk: Desk, ended: Operation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kind = replace(kinds.get(ADDITION), undo=lambda steps: Plan(REMOVAL, ()))
+        monkeypatch.setitem(kinds._kinds, ADDITION, kind)
+
+        with pytest.raises(OperationRefused, match="nothing to undo any more"):
+            services.undo_operation(operation=ended, actor=PLANNER)
 
     def test_not_every_kind_can_be_undone(self, desk: Desk, ended: Operation) -> None:
         Operation.objects.filter(pk=ended.pk).update(kind=REMOVAL)

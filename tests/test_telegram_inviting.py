@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,66 +29,20 @@ from tests.telegram_writing import (
     BASIC_AND_SUPER,
     EVE,
     GROUP,
+    INVITATION,
     OTHER,
     STRANGER,
-    acquaintances,
+    OnTelegram,
     concerns,
     one_line,
     outcomes,
     own_group,
     people,
-    writer,
     written,
 )
 
 
-@pytest.fixture
-def world() -> TelegramWorld:
-    return acquaintances()
-
-
-@pytest.fixture
-def sandbox(world: TelegramWorld) -> Iterator[TelegramSandbox]:
-    with TelegramSandbox(world) as server:
-        yield server
-        assert server.bugs == []
-
-
-@pytest.fixture
-async def telegram(sandbox: TelegramSandbox) -> AsyncIterator[TelegramWriter]:
-    async with writer(sandbox) as connected:
-        yield connected
-
-
-ABOUT_THE_PERSON = {
-    "USER_PRIVACY_RESTRICTED": Outcome.PRIVACY_RESTRICTED,
-    "USER_NOT_MUTUAL_CONTACT": Outcome.NOT_MUTUAL_CONTACT,
-    "USER_CHANNELS_TOO_MUCH": Outcome.TOO_MANY_CHANNELS,
-    "USER_KICKED": Outcome.KICKED_BEFORE,
-    "USER_ALREADY_PARTICIPANT": Outcome.ALREADY_THERE,
-    "INPUT_USER_DEACTIVATED": Outcome.PERSON_NOT_FOUND,
-    "USER_ID_INVALID": Outcome.PERSON_NOT_FOUND,
-    "USER_BOT": Outcome.USER_RESTRICTED,
-    "BOT_GROUPS_BLOCKED": Outcome.USER_RESTRICTED,
-    "BOTS_TOO_MUCH": Outcome.REFUSED,
-    "USERS_TOO_MUCH": Outcome.REFUSED,
-    "USER_BLOCKED": Outcome.REFUSED,
-    "CHAT_MEMBER_ADD_FAILED": Outcome.REFUSED,
-    "SOMETHING_UNHEARD_OF": Outcome.REFUSED,
-}
-ABOUT_THE_GROUP = {
-    "CHAT_ADMIN_REQUIRED": Outcome.ADMIN_RIGHTS_NEEDED,
-    "CHAT_WRITE_FORBIDDEN": Outcome.ADMIN_RIGHTS_NEEDED,
-    "USER_BANNED_IN_CHANNEL": Outcome.ADMIN_RIGHTS_NEEDED,
-    "CHANNEL_PRIVATE": Outcome.NOT_IN_GROUP,
-    "CHANNEL_INVALID": Outcome.GROUP_NOT_FOUND,
-    "CHAT_ID_INVALID": Outcome.GROUP_NOT_FOUND,
-    "CHAT_INVALID": Outcome.GROUP_NOT_FOUND,
-    "PEER_ID_INVALID": Outcome.GROUP_NOT_FOUND,
-}
-
-
-class TestInviting:
+class TestInviting(OnTelegram):
     async def test_one_call_adds_everybody_to_a_supergroup(
         self, world: TelegramWorld, sandbox: TelegramSandbox, telegram: TelegramWriter
     ) -> None:
@@ -118,8 +71,25 @@ class TestInviting:
     ) -> None:
         own_group(world, BOB)
         replies = await telegram.invite(await group_named(telegram, GROUP), people(BOB, CY, CY))
-        assert outcomes(replies) == {BOB: Outcome.DONE, CY: Outcome.DONE}  # Telegram makes no difference
-        assert written(sandbox) == [("InviteToChannel", str(BOB), False), ("InviteToChannel", str(CY), True)]
+        assert outcomes(replies) == {BOB: Outcome.ALREADY_THERE, CY: Outcome.DONE}
+        assert written(sandbox) == [("InviteToChannel", str(CY), True)]
+
+    async def test_everybody_is_there_already(
+        self, world: TelegramWorld, sandbox: TelegramSandbox, telegram: TelegramWriter
+    ) -> None:
+        own_group(world, BOB, CY)
+        replies = await telegram.invite(await group_named(telegram, GROUP), people(BOB, CY))
+        assert outcomes(replies) == dict.fromkeys((BOB, CY), Outcome.ALREADY_THERE)
+        assert telegram.meter.snapshot().calls["GetParticipant"] == 2
+        assert written(sandbox) == []
+
+    async def test_whoever_cannot_be_asked_about_is_invited_all_the_same(
+        self, world: TelegramWorld, sandbox: TelegramSandbox, telegram: TelegramWriter
+    ) -> None:
+        own_group(world)
+        sandbox.script.add("GetParticipant", RpcFault("CHAT_ADMIN_REQUIRED"))
+        replies = await telegram.invite(await group_named(telegram, GROUP), people(BOB, CY))
+        assert outcomes(replies) == dict.fromkeys((BOB, CY), Outcome.DONE)
 
     async def test_nobody_to_add_is_no_call(self, world: TelegramWorld, telegram: TelegramWriter) -> None:
         own_group(world)
@@ -149,7 +119,7 @@ class TestInviting:
         assert [subject for _, subject, _ in written(sandbox)] == [str(BOB)]
 
 
-class TestPrivacy:
+class TestPrivacy(OnTelegram):
     @BASIC_AND_SUPER
     async def test_somebody_who_was_left_out_by_a_call_that_succeeded(
         self, world: TelegramWorld, telegram: TelegramWriter, kind: str
@@ -232,7 +202,7 @@ ABOUT_THE_GROUP = {
 }
 
 
-class TestRefusals:
+class TestRefusals(OnTelegram):
     @pytest.mark.parametrize("word", ABOUT_THE_PERSON)
     async def test_one_person_does_not_keep_the_others_out(
         self, world: TelegramWorld, sandbox: TelegramSandbox, telegram: TelegramWriter, word: str
@@ -254,7 +224,7 @@ class TestRefusals:
     ) -> None:
         own_group(world, kind=kind)
         group = await group_named(telegram, GROUP)
-        sandbox.script.add("*", RpcFault(word))
+        sandbox.script.add(INVITATION[kind], RpcFault(word))
         replies = await telegram.invite(group, people(BOB, CY, EVE))
         assert outcomes(replies) == dict.fromkeys((BOB, CY, EVE), ABOUT_THE_GROUP[word])
         assert one_line(replies[str(BOB)])

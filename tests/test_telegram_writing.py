@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,35 +28,16 @@ from tests.telegram_writing import (
     BASIC_AND_SUPER,
     GROUP,
     STRANGER,
-    acquaintances,
+    OnTelegram,
     one_line,
     outcomes,
     own_group,
     people,
-    writer,
     written,
 )
 
 
-@pytest.fixture
-def world() -> TelegramWorld:
-    return acquaintances()
-
-
-@pytest.fixture
-def sandbox(world: TelegramWorld) -> Iterator[TelegramSandbox]:
-    with TelegramSandbox(world) as server:
-        yield server
-        assert server.bugs == []
-
-
-@pytest.fixture
-async def telegram(sandbox: TelegramSandbox) -> AsyncIterator[TelegramWriter]:
-    async with writer(sandbox) as connected:
-        yield connected
-
-
-class TestRemoving:
+class TestRemoving(OnTelegram):
     async def test_from_a_supergroup_so_that_they_may_come_back(
         self, world: TelegramWorld, sandbox: TelegramSandbox, telegram: TelegramWriter
     ) -> None:
@@ -170,7 +150,7 @@ class TestRemoving:
 
 
 @BASIC_AND_SUPER
-class TestRenaming:
+class TestRenaming(OnTelegram):
     async def test_by_an_admin_who_may(
         self, world: TelegramWorld, telegram: TelegramWriter, kind: str
     ) -> None:
@@ -210,7 +190,7 @@ class TestRenaming:
         assert one_line(reply)
 
 
-class TestSending:
+class TestSending(OnTelegram):
     @BASIC_AND_SUPER
     async def test_into_a_group(
         self, world: TelegramWorld, sandbox: TelegramSandbox, telegram: TelegramWriter, kind: str
@@ -261,6 +241,7 @@ class TestSending:
         assert [message.text for message in world.converse(ADA, BOB).messages].count("Hello") == 1
 
 
-async def test_is_a_platform_writer(telegram: TelegramWriter) -> None:
-    same: PlatformWriter = telegram
-    assert same.platform is Platform.TELEGRAM
+class TestTheAdapter(OnTelegram):
+    async def test_is_a_platform_writer(self, telegram: TelegramWriter) -> None:
+        same: PlatformWriter = telegram
+        assert same.platform is Platform.TELEGRAM

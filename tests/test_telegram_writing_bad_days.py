@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from telethon.tl import functions
@@ -30,7 +29,8 @@ from tests.telegram_writing import (
     EVE,
     FAY,
     GROUP,
-    acquaintances,
+    INVITATION,
+    OnTelegram,
     outcomes,
     own_group,
     people,
@@ -40,32 +40,14 @@ from tests.telegram_writing import (
 )
 
 
-@pytest.fixture
-def world() -> TelegramWorld:
-    return acquaintances()
-
-
-@pytest.fixture
-def sandbox(world: TelegramWorld) -> Iterator[TelegramSandbox]:
-    with TelegramSandbox(world) as server:
-        yield server
-        assert server.bugs == []
-
-
-@pytest.fixture
-async def telegram(sandbox: TelegramSandbox) -> AsyncIterator[TelegramWriter]:
-    async with writer(sandbox) as connected:
-        yield connected
-
-
-class TestAccount:
+class TestAccount(OnTelegram):
     @BASIC_AND_SUPER
     async def test_a_flooded_account_stops_at_once(
         self, world: TelegramWorld, sandbox: TelegramSandbox, telegram: TelegramWriter, kind: str
     ) -> None:
         own_group(world, kind=kind)
         group = await group_named(telegram, GROUP)
-        sandbox.script.add("*", RpcFault("PEER_FLOOD"))
+        sandbox.script.add(INVITATION[kind], RpcFault("PEER_FLOOD"))
         with pytest.raises(AccountTrouble) as caught:
             await telegram.invite(group, people(BOB, CY))
         assert caught.value.code == "peer_flood"
@@ -94,7 +76,7 @@ class TestAccount:
             await telegram.rename(group, "New name")
 
 
-class TestLimits:
+class TestLimits(OnTelegram):
     async def test_a_short_wait_is_slept_for_nothing_was_done(
         self, world: TelegramWorld, sandbox: TelegramSandbox, telegram: TelegramWriter
     ) -> None:
@@ -121,7 +103,7 @@ class TestLimits:
         assert written(sandbox) == []
 
 
-class TestDoubt:
+class TestDoubt(OnTelegram):
     @pytest.mark.parametrize(
         "fault",
         [

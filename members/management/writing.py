@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from itertools import groupby, islice
-from typing import Any, ClassVar
+from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.utils import timezone
 
@@ -20,10 +21,11 @@ from members.management.interruption import Interruption
 from members.management.progress import ProgressLine
 from members.operations import kinds, services
 from members.operations.contract import operation_document
-from members.operations.display import STATE_WORDS, tally
+from members.operations.display import STATE_WORDS, arguments_label, tally
 from members.operations.models import Operation, Step, Trigger
 from members.operations.plan import Plan, Target
-from members.operations.progress import load_progress, step_counts
+from members.operations.progress import load_progress, step_counts, time_allowed
+from members.operations.reports import where_is
 from members.operations.runner import OperationBusy, recover_operations, run_operation
 from members.operations.services import Actor, OperationRefused
 from members.operations.states import UNDER_WAY, OperationState, StepState
@@ -45,8 +47,10 @@ _LONG = timedelta(seconds=60)
 class WriterCommand(PlainCommand):
     """A command that makes one operation, the same that the admin makes."""
 
-    kind: ClassVar[str]
+    kind: str
     """The name of the operation's kind."""
+    parent: Operation | None = None
+    """What the operation comes of; `plan` may say so."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         how = parser.add_mutually_exclusive_group()
@@ -68,7 +72,8 @@ class WriterCommand(PlainCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self._take_up_leftovers(go_on=options["yes"] and not options["background"])
         actor = command_line_actor()
-        operation = services.plan_operation(plan=self.plan(options), actor=actor)
+        plan = self.plan(options)
+        operation = services.plan_operation(plan=plan, actor=actor, parent=self.parent)
         self._print_plan(operation)
         if not options["yes"]:
             self._write_document(operation, options)
@@ -143,11 +148,15 @@ class WriterCommand(PlainCommand):
                     _cancel(key, actor)
                 _show(line, key)
 
+            def stopping() -> bool:
+                """Once it is cancelled, there is but to read what was done."""
+                return interruption.asked and not operation.cancel_requested
+
             while not _is_over(operation):
                 if actor is None and (interruption.asked or _waits_long(operation)):
                     break
                 try:
-                    operation = run_operation(key, show=look, stopping=lambda: interruption.asked)
+                    operation = run_operation(key, show=look, stopping=stopping)
                 except OperationBusy:
                     recover_operations()
                     operation.refresh_from_db()
@@ -162,10 +171,11 @@ class WriterCommand(PlainCommand):
     def _print_plan(self, operation: Operation) -> None:
         label = kinds.get(operation.kind).label
         if operation.count:
-            where = operation.steps.order_by().values("platform", "group_id").distinct().count()
-            groups = f"{where} group{'' if where == 1 else 's'}"
+            places = operation.steps.exclude(group_id="").order_by().values("platform", "group_id")
+            where = places.distinct().count()
+            groups = f" in {where} group{'' if where == 1 else 's'}" if where else ""
             self.stdout.write(
-                f"{label}: {_steps(operation.count)} in {groups} (operation {operation.pk}, "
+                f"{label}: {_steps(operation.count)}{groups} (operation {operation.pk}, "
                 f"plan {operation.plan_hash})"
             )
         else:
@@ -178,6 +188,11 @@ class WriterCommand(PlainCommand):
         if shown < operation.count:
             self.stdout.write(f"  … and {_steps(operation.count - shown)} more")
         self._print_skipped(operation)
+        for warning in services.warnings_of(operation):
+            self.stdout.write(f"Note: {one_line(warning)}")
+        allowed = time_allowed(operation, timezone.now())
+        if allowed is not None and allowed.seconds >= 60:
+            self.stdout.write(f"Takes about {round(allowed.seconds / 60)} min: {allowed.why}")
         if operation.over_cap:
             self.stdout.write(f"Above the cap: {operation.over_cap}")
 
@@ -213,7 +228,7 @@ class WriterCommand(PlainCommand):
             return self.follow_up(operation)
         finally:
             for report in operation.reports.all():
-                self.stdout.write(report.file.path)
+                self.stdout.write(where_is(report))
 
     def _print_outcome(self, operation: Operation) -> None:
         parts = tally(operation.kind, step_counts(operation))
@@ -228,12 +243,18 @@ class WriterCommand(PlainCommand):
 
 
 def command_line_actor() -> Actor:
-    """Whoever may use the machine's command line may do what the owner may do; named for the record."""
+    """Whoever may use the machine's command line may do what the owner may do; named for the record.
+
+    They are the same person as whoever has an account here of that name. The machine says who it is, and
+    not LOGNAME or USER, which anybody sets as they like.
+    """
     try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without a name
         name = f"user {os.getuid()}"
-    return Actor(f"{name} (command line)"[:150], Trigger.COMMAND, may_override_cap=True)
+    account = get_user_model().objects.filter(username__iexact=name).first()
+    identity = services.identity_of(account) if account is not None else f"machine:{name}"[:160]
+    return Actor(f"{name} (command line)"[:150], Trigger.COMMAND, may_override_cap=True, identity=identity)
 
 
 def _is_over(operation: Operation) -> bool:
@@ -282,23 +303,36 @@ def _show(line: ProgressLine, operation_id: int) -> None:
         label += f" · {progress.label}"
     else:
         label += f" · {progress.per_minute:.0f} a minute"
+    if progress.whole_seconds is not None:
+        label += f" · about {max(1, round(progress.whole_seconds / 60))} min in all"
     line.show(one_line(label), 100 * progress.done // max(1, operation.count))
     if operation.message:
         line.note(one_line(operation.message))
 
 
 def _step_lines(operation: Operation) -> Iterator[tuple[str, int]]:
-    """One line for all steps of a group that have one verb, and how many those are."""
+    """One line for all steps of a group that have one verb, and how many those are. What is written to a
+    person, in no group, stands below them."""
 
-    def place(step: Step) -> tuple[str, str, str]:
-        return step.platform, step.group_id, step.verb
+    def place(step: Step) -> tuple[str, str, str, str]:
+        return step.platform, step.group_id, step.verb, "" if step.group_id else step.user_id
 
     steps = operation.steps.order_by("position").iterator(chunk_size=500)
-    for (platform, _, verb), together in groupby(steps, key=place):
+    for (platform, group_id, verb, _), together in groupby(steps, key=place):
         same = list(together)
-        who = ", ".join(one_line(step.subject_name or step.subject) for step in same)
+        if not group_id:
+            head = f"  {Platform(platform).label:<8}  {one_line(same[0].subject_name)}: {verb}"
+            text = arguments_label(operation.kind, same[0].arguments).splitlines()
+            yield "\n".join([head, *(f"      {one_line(line)}".rstrip() for line in text)]), len(same)
+            continue
+        who = ", ".join(one_line(_about(step, operation.kind)) for step in same)
         line = f"  {Platform(platform).label:<8}  {one_line(same[0].group_name)}: {verb} {who}"
         yield line.rstrip(), len(same)
+
+
+def _about(step: Step, kind: str) -> str:
+    """Whom a step is about, else what it does."""
+    return step.subject_name or step.subject or arguments_label(kind, step.arguments)
 
 
 def _described(target: Target) -> str:

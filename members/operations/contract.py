@@ -24,6 +24,7 @@ def operation_document(operation: Operation) -> dict[str, Any]:
                 "state": step.state,
                 "outcome": step.outcome,
                 "message": step.message,
+                **({"arguments": step.arguments} if step.arguments else {}),
             }
             for step in operation.steps.order_by("position").iterator(chunk_size=2000)
         ],

@@ -18,6 +18,7 @@ from members.operations.activity import Event
 from members.operations.ledger import Lost
 from members.operations.models import Operation, Step
 from members.operations.owner import is_dead, new_owner
+from members.operations.services import expire_plans
 from members.operations.states import FINISHED, OperationState, StepState, conclusion
 
 log = structlog.get_logger(__name__)
@@ -25,9 +26,9 @@ log = structlog.get_logger(__name__)
 ORPHANED_AFTER = timedelta(seconds=40)
 """A running operation whose heart has not beaten for this long has lost its process."""
 MAX_ATTEMPTS = 4
-"""How many executions in a row may die, crash, or find the platform out of reach."""
-OUTAGE_PAUSE = 10.0
-"""Seconds until the second execution after an outage; doubled for each one more."""
+"""How many executions in a row may die or crash; and, on each platform, find it out of reach."""
+CRASH_PAUSE = 10.0
+"""Seconds until the second execution after one that crashed; doubled for each one more."""
 FOLLOW_UP_TIME = timedelta(minutes=10)
 """What follows an operation's end (reports, audits, notices) is taken for lost after so long."""
 
@@ -58,20 +59,30 @@ def give_back(operation: Operation, message: str = "") -> None:
     if operation.attempts >= MAX_ATTEMPTS:
         end(operation, message)
     else:
-        pause(operation, OUTAGE_PAUSE * 2 ** (operation.attempts - 1), message)
+        seconds = CRASH_PAUSE * 2 ** (operation.attempts - 1)
+        pause(operation, seconds, message, cancelled=operation.cancel_requested)
 
 
-def pause(operation: Operation, seconds: float, message: str = "", **changes: Any) -> None:
-    """Let go of the operation for so long; one that was cancelled meanwhile comes to its end."""
-    waits = held_by(operation).filter(cancel_requested=False)
-    if not waits.update(
-        state=OperationState.WAITING,
-        owner="",
-        resume_at=timezone.now() + timedelta(seconds=seconds),
-        message=_messages(operation, message),
-        **changes,
+def pause(
+    operation: Operation, seconds: float, message: str = "", *, cancelled: bool = False, **changes: Any
+) -> None:
+    """Let go of the operation for so long. One that was cancelled meanwhile goes on at once: to its end.
+
+    `cancelled` says that it was so before this execution. Raises Lost.
+    """
+    now = timezone.now()
+    waiting = changes | {
+        "state": OperationState.WAITING,
+        "owner": "",
+        "message": _messages(operation, message),
+    }
+    held = held_by(operation)
+    later = now + timedelta(seconds=seconds)
+    if not (
+        held.filter(cancel_requested=cancelled).update(resume_at=later, **waiting)
+        or held.update(resume_at=now, **waiting)
     ):
-        end(operation, message)
+        raise Lost(f"{operation} was taken over.")
 
 
 @transaction.atomic
@@ -118,8 +129,12 @@ def let_go(operation: Operation) -> None:
 
 
 def recover_operations() -> list[int]:
-    """Take up what dead processes left behind. Returns the ids of all that can be run now, in order."""
+    """Take up what dead processes left behind, and end what is past its time.
+
+    Returns the ids of all that can be run now, in order.
+    """
     now = timezone.now()
+    expire_plans()
     for operation in Operation.objects.filter(state=OperationState.RUNNING):
         if _is_lost(operation, now - ORPHANED_AFTER):
             _take_back(operation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.utils.safestring import SafeString
 
@@ -91,6 +92,17 @@ def done_word(kind: str) -> str:
         return OUTCOME_WORDS[Outcome.DONE]
 
 
+def arguments_label(kind: str, arguments: Mapping[str, Any]) -> str:
+    """What a step does beyond its verb and its target: "acme-old → acme-new"; "" when that is all."""
+    try:
+        describe = kinds.get(kind).describe
+    except LookupError:
+        describe = None
+    if describe is not None:
+        return describe(arguments)
+    return ", ".join(f"{words(name)}: {value}" for name, value in arguments.items())
+
+
 def platform_names(platforms: Iterable[str]) -> str:
     return ", ".join(Platform(name).label for name in platforms)
 
@@ -113,8 +125,9 @@ def step_label(kind: str, state: str, outcome: str) -> str:
         return done_word(kind)
     if state == StepState.APPLIED:
         return f"{done_word(kind)}, to be checked"
-    ended = state in (StepState.DONE, StepState.FAILED, StepState.SKIPPED)
-    return OUTCOME_WORDS[Outcome(outcome)] if ended and outcome else STEP_WORDS[StepState(state)]
+    if outcome and state != StepState.RUNNING:
+        return OUTCOME_WORDS[Outcome(outcome)]
+    return STEP_WORDS[StepState(state)]
 
 
 def step_badge(step: Step, kind: str) -> SafeString:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from members.operations.pace import Pace
 from members.operations.plan import Cap, Plan, PlannedStep
 from members.platforms.base import CallMeter
 from members.platforms.outcomes import Outcome
@@ -80,6 +81,14 @@ class Kind:
     """What is known of the groups that the steps touch, in JSON types: kept as `Operation.before`."""
     destructive: bool = False
     """Whether a second person may have to confirm."""
+    count_is_typed: bool = False
+    """Whether whoever confirms a plan in the admin types its number of steps, however few they are."""
+    describe: Callable[[Mapping[str, Any]], str] | None = None
+    """What a step does beyond its verb and its target, from its arguments; else they are listed by name."""
+    warn: Callable[[Sequence[PlannedStep]], Sequence[str]] | None = None
+    """What may be wrong with a plan of these steps that can be done all the same: one sentence each."""
+    pace: Callable[[Platform], Pace | None] | None = None
+    """How fast the platform is known to let such steps be done."""
     see_also: Callable[[int], Sequence[Link]] | None = None
     """Pages of the floors above that tell more about the operation of this id."""
 

@@ -1,7 +1,11 @@
-"""One holder per connection, in the database: a lease that is renewed, and dies with its holder."""
+"""One holder per connection, in the database: a lease that is renewed, and dies with its holder.
+
+A connection is one account on one platform. Which account is in use is told by who keeps the accounts.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -26,9 +30,33 @@ class Hold:
     token: int
 
 
-def connection_of(platform: Platform) -> str:
-    """The name of the one account that we have on `platform`."""
-    return f"{platform}:default"
+_accounts_in_use: dict[Platform, Callable[[], str]] = {}
+
+
+def name_account(platform: Platform, account_in_use: Callable[[], str]) -> None:
+    """Say how to learn which of several accounts on `platform` is in use: up to 30 characters."""
+    _accounts_in_use[platform] = account_in_use
+
+
+def connection_of(platform: Platform, account: str = "") -> str:
+    """The name of `account` on `platform`, or of the account that is in use there now."""
+    if not account:
+        account = _accounts_in_use[platform]() if platform in _accounts_in_use else "default"
+    return f"{platform}:{account}"
+
+
+def take_account(platform: Platform, *, owner: str) -> Hold | None:
+    """The lease of the account in use, or None while somebody else holds it.
+
+    Whoever makes another account the one in use holds the lease of the old one meanwhile: so it stays
+    the same for as long as the lease is held.
+    """
+    connection = connection_of(platform)
+    hold = take(connection=connection, owner=owner)
+    if hold is not None and connection_of(platform) != connection:
+        release(hold)
+        return None
+    return hold
 
 
 def take(*, connection: str, owner: str) -> Hold | None:

@@ -7,7 +7,6 @@ nothing ends twice, whoever else may believe to hold the operation.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +45,8 @@ class Ledger:
     operation: Operation
     platform: Platform
     hold: Hold
+    got_on: bool = False
+    """Whether a step came nearer to its end: then this execution has not come to nothing."""
 
     def in_state(self, state: StepState) -> list[Step]:
         """The steps in `state`, in their order."""
@@ -72,11 +73,12 @@ class Ledger:
         done = StepState.DONE if verified else StepState.APPLIED
         _change((step, _ending(reply, now, done=done)) for step, reply in replies)
         self._tell([step for step, _ in replies], now)
-        _change((step, {"state": StepState.RUNNING, "started_at": now}) for step in claim)
+        begun = {"state": StepState.RUNNING, "started_at": now, "outcome": "", "message": ""}
+        _change((step, begun) for step in claim)
 
     @transaction.atomic
-    def put_back(self, batch: Sequence[Step], *, tried: bool) -> None:
-        """Nothing came of the call: the steps are as before it. Raises Lost.
+    def put_back(self, batch: Sequence[Step], *, tried: bool, why: Reply | None = None) -> None:
+        """Nothing came of the call: the steps are as before it, but for what `why` says. Raises Lost.
 
         `tried` steps count an attempt, and fail when that was the last one.
         """
@@ -84,7 +86,10 @@ class Ledger:
         now = timezone.now()
         exhausted = [step for step in batch if step.attempts + tried >= MAX_ATTEMPTS]
         again = [step for step in batch if step not in exhausted]
-        _change((step, {"state": StepState.PENDING, "attempts": step.attempts + tried}) for step in again)
+        said = {"outcome": why.outcome, "message": why.message} if why is not None else {}
+        _change(
+            (step, {"state": StepState.PENDING, "attempts": step.attempts + tried} | said) for step in again
+        )
         _change((step, _ending(_NO_ANSWER, now)) for step in exhausted)
         self._tell(exhausted, now)
 
@@ -102,6 +107,7 @@ class Ledger:
             if is_so is None
         )
         _change((step, _ending(_NOT_SHOWN, now)) for step in missed)
+        self._note_progress()
         self._tell(missed, now)
 
     def renew(self) -> None:
@@ -110,21 +116,30 @@ class Ledger:
             raise Lost(f"Somebody else uses {self.hold.connection} now.")
 
     def _tell(self, ended: Sequence[Step], now: datetime) -> None:
-        """Put their ends on record; with the first of them this execution has not come to nothing."""
+        """Put their ends on record."""
+        if ended:
+            self._note_progress()  # before the record: whoever cancels locks them in this order
+        activity.record(events=[_event(step, self.operation.confirmed_by) for step in ended], at=now)
+
+    def _note_progress(self) -> None:
         operation = self.operation
-        if ended and operation.attempts > 1:  # before the record: whoever cancels locks them in this order
+        self.got_on = True
+        if operation.attempts > 1:
             Operation.objects.filter(pk=operation.pk, owner=operation.owner).update(attempts=1)
             operation.attempts = 1
-        activity.record(events=[_event(step, operation.confirmed_by) for step in ended], at=now)
 
 
 def close(steps: QuerySet[Step], *, actor: str, why: str = "") -> None:
     """Bring to their end those of `steps` that are not: an operation, or a platform's part of it, is over.
 
-    `why` is for those that were not begun. Call it in a transaction that holds the operation.
+    `why` is for those that were not begun; without it they keep what they say, of a rate limit for
+    example. Call it in a transaction that holds the operation.
     """
     now = timezone.now()
-    steps.filter(state=StepState.PENDING).update(state=StepState.NOT_TRIED, message=why)
+    pending = steps.filter(state=StepState.PENDING)
+    if why:
+        pending.update(outcome="", message=why)
+    pending.update(state=StepState.NOT_TRIED)
     steps.filter(state=StepState.APPLIED, message="").update(message=_UNREAD)
     steps.filter(state=StepState.APPLIED).update(state=StepState.DONE)
     doubtful = list(steps.filter(state=StepState.RUNNING).order_by("position"))
@@ -149,21 +164,23 @@ def _ending(reply: Reply, now: datetime, *, done: StepState = StepState.DONE) ->
         state = done
     elif reply.outcome in _NOTHING_TO_DO:
         state = StepState.SKIPPED
-    return {"state": state, "outcome": reply.outcome, "message": reply.message, "finished_at": now}
+    told = {"before": dict(reply.before), "after": dict(reply.after)}
+    ended = {"state": state, "outcome": reply.outcome, "message": reply.message, "finished_at": now}
+    return ended | {name: values for name, values in told.items() if values}
 
 
 def _change(changes: Iterable[tuple[Step, Mapping[str, Any]]]) -> None:
     """Give each step its new values: one query for all that change alike. Raises Lost."""
-    alike = defaultdict(list)
+    alike: dict[tuple[str, str], tuple[Mapping[str, Any], list[Step]]] = {}
     for step, values in changes:
-        alike[step.state, tuple(values.items())].append(step)
-    for (was, same), steps in alike.items():
+        alike.setdefault((step.state, repr(values)), (values, []))[1].append(step)
+    for (was, _), (same, steps) in alike.items():
         for at in range(0, len(steps), _AT_ONCE):
             keys = [step.pk for step in steps[at : at + _AT_ONCE]]
-            if Step.objects.filter(pk__in=keys, state=was).update(**dict(same)) != len(keys):
+            if Step.objects.filter(pk__in=keys, state=was).update(**same) != len(keys):
                 raise Lost("A step was changed by somebody else.")
         for step in steps:
-            for name, value in same:
+            for name, value in same.items():
                 setattr(step, name, value)
 
 

@@ -8,11 +8,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from members.operations.connections import Account
 from members.operations.kinds import Executor
+from members.operations.people import NO_PERSON, PeopleBook
 from members.operations.plan import PlannedStep
 from members.platforms.base import CallMeter
-from members.platforms.errors import Refused, TryLater
+from members.platforms.errors import Refused
 from members.platforms.outcomes import Outcome
-from members.platforms.types import PlatformGroup, PlatformUser, Wanted
+from members.platforms.types import PlatformGroup
 from members.platforms.writing import PlatformWriter, Reply
 
 ADD = "add"
@@ -20,9 +21,6 @@ REMOVE = "remove"
 
 _NO_GROUP = Reply(
     Outcome.GROUP_NOT_FOUND, "The account does not see this group any more: look whether it still exists."
-)
-_NO_PERSON = Reply(
-    Outcome.PERSON_NOT_FOUND, "The platform does not know this person any more: run an audit to look again."
 )
 
 
@@ -47,22 +45,21 @@ class MembershipConnection:
     async def _opened(self, meter: CallMeter) -> AsyncGenerator[Executor, None]:
         async with self._account.open(meter) as writer:
             groups = {group.id: group async for page in writer.groups() for group in page}
-            yield MembershipExecutor(writer, groups, self._usernames)
+            yield MembershipExecutor(writer, groups, PeopleBook(writer, self._usernames))
 
 
 class MembershipExecutor:
     """Reads by person, as an audit does: the cost grows with people, not with groups."""
 
     def __init__(
-        self, writer: PlatformWriter, groups: Mapping[str, PlatformGroup], usernames: Mapping[str, str]
+        self, writer: PlatformWriter, groups: Mapping[str, PlatformGroup], people: PeopleBook
     ) -> None:
         self._writer = writer
         self._groups = groups
-        self._usernames = usernames
-        self._people: dict[str, PlatformUser] = {}
+        self._people = people
 
     async def fulfilled(self, steps: Sequence[PlannedStep], *, thorough: bool) -> Sequence[bool | None]:
-        await self._find_people(steps)
+        await self._people.find(steps)
         user_ids = list(dict.fromkeys(step.target.user_id for step in steps))
         lists = await asyncio.gather(*(self._groups_of(user_id) for user_id in user_ids))
         groups_of = dict(zip(user_ids, lists, strict=True))
@@ -83,37 +80,17 @@ class MembershipExecutor:
         ]
 
     async def apply(self, batch: Sequence[PlannedStep]) -> Sequence[Reply]:
-        await self._find_people(batch)
+        await self._people.find(batch)
         group = self._groups.get(batch[0].target.group_id)
         if group is None:
             return [_NO_GROUP] * len(batch)
-        users = [self._people[step.target.user_id] for step in batch if step.target.user_id in self._people]
+        users = [user for step in batch if (user := self._people.get(step.target.user_id)) is not None]
         if not users:
-            return [_NO_PERSON] * len(batch)
+            return [NO_PERSON] * len(batch)
         if batch[0].verb == REMOVE:
             return [await self._writer.remove(group, users[0])]
         replies = await self._writer.invite(group, users)
-        return [replies.get(step.target.user_id, _NO_PERSON) for step in batch]
-
-    async def _find_people(self, steps: Sequence[PlannedStep]) -> None:
-        """Everybody once. On Telegram an id may lead nowhere; then a username does, and the id proves it."""
-        wanted = {
-            user_id: Wanted(
-                step.target.subject,
-                step.target.subject_name,
-                id=user_id,
-                username=self._usernames.get(user_id),
-            )
-            for step in steps
-            if (user_id := step.target.user_id) not in self._people
-        }
-        if wanted:
-            found = await self._writer.people(list(wanted.values()))
-            self._people |= {user.id: user for user in found}
-            for person in wanted.values():
-                error = self._writer.lookup_failures.get(person.key)
-                if person.id not in self._people and isinstance(error, TryLater):
-                    raise error  # nobody may conclude that they do not exist
+        return [replies.get(step.target.user_id, NO_PERSON) for step in batch]
 
     async def _groups_of(self, user_id: str) -> set[str] | None:
         """The groups that the person's own list shows; None when it cannot be read."""

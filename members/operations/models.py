@@ -6,6 +6,7 @@ whatever is deleted later.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Any, ClassVar, NoReturn
 
@@ -52,6 +53,9 @@ class Operation(models.Model):
     over_cap = models.CharField(max_length=200, blank=True, help_text="Why the plan is too large, if it is.")
     trigger = models.CharField(max_length=10, choices=Trigger.choices)
     planned_by = models.CharField(max_length=150)
+    planner = models.CharField(
+        max_length=160, blank=True, help_text="Who planned it, whatever they are called; blank if unknown."
+    )
     planned_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     confirmed_by = models.CharField(max_length=150, blank=True)
@@ -122,7 +126,7 @@ class Step(models.Model):
         indexes: ClassVar = [models.Index(fields=["operation", "state"], name="step_state_idx")]
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.subject_name} · {self.group_name}".strip()
+        return f"{self.verb} {self.subject_name} · {self.group_name}".strip(" ·")
 
 
 class OperationReport(models.Model):
@@ -158,21 +162,43 @@ class Lease(models.Model):
 class AppendOnly(Exception):
     """Events are never changed and never deleted."""
 
+    def __init__(self) -> None:
+        super().__init__("The activity record is append-only.")
+
 
 class _AppendOnlyQuerySet(models.QuerySet["ActivityEvent"]):
-    def bulk_create(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("update_conflicts"):
-            raise AppendOnly("The activity record is append-only.")
-        return super().bulk_create(*args, **kwargs)
+    """Appends, and refuses all else, also to Django's own machinery: fixtures, cascades."""
+
+    def bulk_create(
+        self,
+        objs: Iterable[Any],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Collection[str] | None = None,
+        unique_fields: Collection[str] | None = None,
+    ) -> list[Any]:
+        if update_conflicts:
+            raise AppendOnly
+        return super().bulk_create(objs, batch_size, ignore_conflicts)
 
     def update(self, **kwargs: Any) -> NoReturn:
-        raise AppendOnly("The activity record is append-only.")
+        raise AppendOnly
 
     def delete(self) -> NoReturn:
-        raise AppendOnly("The activity record is append-only.")
+        raise AppendOnly
 
     def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise AppendOnly("The activity record is append-only.")
+        raise AppendOnly
+
+    def _update(self, values: Any) -> int:
+        """What `Model.save` tries before it inserts, and `loaddata` with it."""
+        if self.exists():
+            raise AppendOnly
+        return 0
+
+    def _raw_delete(self, using: str | None) -> NoReturn:
+        raise AppendOnly
 
 
 class ActivityEvent(models.Model):
@@ -195,17 +221,18 @@ class ActivityEvent(models.Model):
 
     class Meta:
         ordering: ClassVar = ["id"]
+        base_manager_name = "objects"
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor}: {self.action}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
-            raise AppendOnly("The activity record is append-only.")
+            raise AppendOnly
         super().save(*args, **kwargs | {"force_insert": True})  # never over a row with the same id
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise AppendOnly("The activity record is append-only.")
+        raise AppendOnly
 
 
 class ActivityHead(models.Model):

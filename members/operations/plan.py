@@ -35,6 +35,11 @@ class Target:
             return (self.subject,)
         return self.platform, self.user_id
 
+    @property
+    def only_a_name(self) -> bool:
+        """Whether it is a name that somebody wrote down and that leads to no one group: of no platform."""
+        return bool(self.group_name) and not (self.group_id or self.subject)
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
@@ -43,6 +48,8 @@ class PlannedStep:
     verb: str
     target: Target
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """Of a step that was done: how the target was afterwards, where the platform told it. Not planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,8 @@ class Skipped:
 
     target: Target
     reason: str
+    code: str = ""
+    """The same for programs, where the planner says so; "" elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import wait
 from contextlib import closing, suppress
-from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from members.operations import kinds, lease
+from members.operations import custody, kinds, lease
 from members.operations.custody import (
     OperationBusy,
     claim,
@@ -26,12 +25,14 @@ from members.operations.custody import (
     recover_operations,
 )
 from members.operations.kinds import Kind
-from members.operations.lane import Lane, LaneEnd
+from members.operations.lane import Lane
 from members.operations.lease import Hold
 from members.operations.ledger import Ledger, Lost, close
 from members.operations.loop import BackgroundLoop
 from members.operations.models import Operation, Step
-from members.operations.states import LEFT
+from members.operations.parts import PartEnd, Stop, kept, seconds_left
+from members.operations.states import BEGUN, LEFT
+from members.operations.turn import Turn
 from members.operations.waiting import Waiting, side_by_side
 from members.platforms.base import CallMeter, why_waiting
 from members.platforms.errors import TryLater
@@ -55,7 +56,8 @@ def run_operation(
     """Run one slice of a confirmed operation in this process, and return it as stored.
 
     What the platforms refuse ends in the steps and the operation's message, never in an exception.
-    `show` is called about once a second; when `stopping` answers True, no further call begins.
+    `show` is called about once a second; when `stopping` answers True, no further call begins, and it
+    ends as soon as those under way have.
     Raises OperationBusy when it cannot be taken.
     """
     operation = claim(operation_id)
@@ -88,27 +90,24 @@ class _Slice:
     def __init__(self, operation: Operation, show: Callable[[], None], stopping: Callable[[], bool]) -> None:
         self._operation = operation
         self._kind: Kind = kinds.get(operation.kind)
-        self._show, self._stopping = show, stopping
-        self._until: float | None = None
-        self._cancelled = False
+        self._show = show
+        self._turn = Turn(settings.OPERATION_SLICE_SECONDS, stopping, cancelled=operation.cancel_requested)
         self._waits: dict[Platform, tuple[float, str]] = {}
         self._beat_at = 0.0
 
     def run(self) -> None:
         owner = self._operation.owner
         platforms = [Platform(name) for name in self._operation.platforms]
-        ends: dict[Platform, LaneEnd] = {}
+        ends: dict[Platform, PartEnd] = {}
         holds: dict[Platform, Hold] = {}
         meters = {platform: self._meter(platform) for platform in platforms}
         try:
             for platform in platforms:
-                if not self._left(platform):
+                if not self._is_due(platform):
                     continue
-                if (still := self._pause_of(platform)) is not None:
-                    ends[platform] = still
-                elif (hold := lease.take(connection=lease.connection_of(platform), owner=owner)) is None:
+                if (hold := lease.take_account(platform, owner=owner)) is None:
                     busy = f"{platform.label}: another job uses the account; this one waits for it."
-                    ends[platform] = LaneEnd(busy, resume_in=LEASE_PAUSE)
+                    ends[platform] = self._patiently(platform, PartEnd(Stop.BUSY, busy, LEASE_PAUSE))
                 else:
                     holds[platform] = hold
             with BackgroundLoop(f"operation-{self._operation.pk}") as loop:
@@ -130,16 +129,17 @@ class _Slice:
             connection=self._kind.connect(platform),
             meter=meter,
             loop=loop,
-            more=self._more,
+            turn=self._turn,
             concurrency=settings.OPERATION_CONCURRENCY,
         )
 
-    def _drive(self, lanes: Mapping[Platform, Lane]) -> dict[Platform, LaneEnd]:
+    def _drive(self, lanes: Mapping[Platform, Lane]) -> dict[Platform, PartEnd]:
         """Run the lanes side by side, and beat about once a second."""
-        ends: dict[Platform, LaneEnd] = {}
+        ends: dict[Platform, PartEnd] = {}
 
         def drive(platform: Platform, lane: Lane) -> Waiting[None]:
-            ends[platform] = yield from lane.run()
+            end = yield from lane.run()
+            ends[platform] = self._patiently(platform, end, got_on=lane.ledger.got_on)
 
         with closing(side_by_side(drive(*item) for item in lanes.items())) as running:
             for future in running:
@@ -148,7 +148,7 @@ class _Slice:
         return ends
 
     def _beat(self, lanes: Iterable[Lane]) -> None:
-        """Renew our holds and look whether somebody cancelled, about once a second. Raises Lost."""
+        """Renew our holds and look who wants us to stop, about once a second. Raises Lost."""
         now = time.monotonic()
         if now < self._beat_at + HEARTBEAT_SECONDS:
             return
@@ -156,17 +156,13 @@ class _Slice:
         waiting = "\n".join(text for until, text in self._waits.values() if until > now)
         if not held_by(self._operation).update(heartbeat_at=timezone.now(), message=waiting):
             raise Lost(f"{self._operation} was taken over.")
+        stopping = self._turn.stopping()
         for lane in lanes:
             lane.ledger.renew()
-        self._cancelled = held_by(self._operation).filter(cancel_requested=True).exists()
+            if stopping:
+                lane.cut_readings()
+        self._turn.cancelled = held_by(self._operation).filter(cancel_requested=True).exists()
         self._show()
-
-    def _more(self) -> bool:
-        """The slice's time begins with its first call: reading what the world looks like comes on top."""
-        now = time.monotonic()
-        if self._until is None:
-            self._until = now + settings.OPERATION_SLICE_SECONDS
-        return not self._cancelled and not self._stopping() and now < self._until
 
     def _meter(self, platform: Platform) -> CallMeter:
         def on_wait(method: str, seconds: float, error: TryLater) -> None:
@@ -175,8 +171,23 @@ class _Slice:
 
         return CallMeter(patience=settings.OPERATION_PATIENCE_SECONDS, on_wait=on_wait)
 
-    def _left(self, platform: Platform) -> bool:
-        return Step.objects.filter(operation=self._operation, platform=platform, state__in=LEFT).exists()
+    def _is_left(self, platform: Platform) -> bool:
+        """Whether anything is to be done: once it was cancelled, only what was begun is seen to."""
+        states = BEGUN if self._turn.cancelled else LEFT
+        return Step.objects.filter(operation=self._operation, platform=platform, state__in=states).exists()
+
+    def _is_due(self, platform: Platform) -> bool:
+        """Whether its part may go on now; a cancelled one need not wait for anything."""
+        part = self._operation.parts.get(platform)
+        waits = part is not None and seconds_left(part, timezone.now()) > 0 and not self._turn.cancelled
+        return not waits and self._is_left(platform)
+
+    def _patiently(self, platform: Platform, end: PartEnd, *, got_on: bool = False) -> PartEnd:
+        """Its end, with an outage that lasts, or a limit that nobody needs to wait for, made one for good."""
+        if end.why is Stop.LIMITED and self._turn.cancelled:
+            return PartEnd(Stop.OVER, end.message)
+        outages = self._operation.parts.get(platform, {}).get("outages", 0)
+        return end.patiently(outages, got_on=got_on, most=custody.MAX_ATTEMPTS)
 
     def _add_costs(self, meters: dict[Platform, CallMeter]) -> None:
         calls, waited = dict(self._operation.api_calls), self._operation.waited_seconds
@@ -189,37 +200,29 @@ class _Slice:
             waited += cost.waited_seconds
         held_by(self._operation).update(api_calls=calls, waited_seconds=waited)
 
-    def _pause_of(self, platform: Platform) -> LaneEnd | None:
-        """How the platform's part ended last time, while it has to wait still: another one may not."""
-        part = self._operation.parts.get(platform, {})
-        left = (datetime.fromisoformat(part["until"]) - timezone.now()).total_seconds() if part else 0.0
-        return LaneEnd(part["message"], resume_in=left) if left > 0 else None
-
-    def _conclude(self, ends: Mapping[Platform, LaneEnd]) -> None:
-        """Give the operation back until it can go on, or bring it to its end."""
+    def _conclude(self, ends: Mapping[Platform, PartEnd]) -> None:
+        """Let go of the operation until one of its parts can go on, or bring it to its end."""
         operation = self._operation
         self._keep_parts(ends)
-        waiting = [part for part in ends.values() if part.resume_in is not None]
+        waiting = [part for name, part in operation.parts.items() if self._is_left(Platform(name))]
         if not waiting:
             end(operation)
-        elif all(part.outage for part in waiting):
-            give_back(operation)
         else:
-            seconds = min(part.resume_in for part in waiting if part.resume_in is not None)
-            pause(operation, seconds, attempts=0)
+            seconds = min(seconds_left(part, timezone.now()) for part in waiting)
+            pause(operation, seconds, cancelled=operation.cancel_requested, attempts=0)
 
     @transaction.atomic
-    def _keep_parts(self, ends: Mapping[Platform, LaneEnd]) -> None:
+    def _keep_parts(self, ends: Mapping[Platform, PartEnd]) -> None:
         """Remember what stopped each platform's part, and until when; what is over stays over."""
         operation, now = self._operation, timezone.now()
         for platform, part in ends.items():
-            until = now + timedelta(seconds=0 if part.outage else part.resume_in or 0)
-            operation.parts[platform] = {"message": part.message, "until": until.isoformat()}
-            operation.account_trouble |= part.account_trouble
+            operation.parts[platform] = kept(part, now)
+            operation.account_trouble |= part.why is Stop.ACCOUNT_TROUBLE
         held = held_by(operation)
         if not held.update(parts=operation.parts, account_trouble=operation.account_trouble):
             raise Lost(f"{operation} was taken over.")
         for platform, part in ends.items():
-            if part.resume_in is None and part.message:
+            if part.for_good:
                 steps = Step.objects.filter(operation=operation, platform=platform)
-                close(steps, actor=operation.confirmed_by, why=part.message)
+                why = "" if self._turn.cancelled else part.message
+                close(steps, actor=operation.confirmed_by, why=why)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 import structlog
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.db import transaction
 from django.utils import timezone
 
 from members.operations import activity, kinds
 from members.operations.activity import Event
+from members.operations.display import kind_label
+from members.operations.kinds import Kind
+from members.operations.lineage import undoings_of, undone_by
 from members.operations.models import Operation, Relation, Step, Trigger
 from members.operations.plan import Plan, PlannedStep, Skipped, Target
-from members.operations.states import UNDER_WAY, OperationState, StepState
+from members.operations.states import OperationState, StepState
 from members.platforms.types import Platform
 
 _BATCH = 500
+_REASONS = 3
+"""How many reasons one line names."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +38,33 @@ class Actor:
     name: str
     trigger: Trigger = Trigger.PERSON
     may_override_cap: bool = False
+    identity: str = ""
+    """Who it is whatever they are called (`identity_of`); "" where no more than the name is known."""
+
+
+HOUSEKEEPING = Actor("housekeeping", Trigger.SCHEDULE)
+"""Does what happens because time has passed."""
+
+
+def actor_of(user: AbstractBaseUser | AnonymousUser) -> Actor:
+    """Somebody who is signed in, with the rights they have."""
+    return Actor(
+        user.get_username(),
+        may_override_cap=isinstance(user, PermissionsMixin) and user.has_perm("operations.override_cap"),
+        identity=identity_of(user),
+    )
+
+
+def identity_of(user: AbstractBaseUser | AnonymousUser) -> str:
+    """Which account it is, however often it is renamed."""
+    return f"user:{user.pk}"
+
+
+def is_planner(actor: Actor, operation: Operation) -> bool:
+    """Whether the same person planned it; by their names where one of them is known by no more than that."""
+    if actor.identity and operation.planner:
+        return actor.identity == operation.planner
+    return actor.name == operation.planned_by
 
 
 class OperationRefused(Exception):
@@ -58,6 +93,7 @@ def plan_operation(
         over_cap=kind.cap().exceeded_by(plan)[:200],
         trigger=actor.trigger,
         planned_by=actor.name,
+        planner=actor.identity,
         planned_at=now,
         expires_at=now + timedelta(seconds=settings.PLAN_LIFETIME_SECONDS),
         before=dict(kind.survey(plan.steps)) if kind.survey is not None else {},
@@ -67,7 +103,10 @@ def plan_operation(
     Step.objects.bulk_create(
         [_step(operation, number, step) for number, step in enumerate(plan.steps, 1)], batch_size=_BATCH
     )
-    _note(operation, actor, "operation.planned", detail=f"{plan.count} steps, plan {plan.hash}")
+    detail = f"{plan.count} steps, plan {plan.hash}"
+    if parent is not None:
+        detail += f", {relation.label.lower() if relation else 'follow-up'} of operation {parent.pk}"
+    _note(operation, actor, "operation.planned", detail=detail)
     return operation
 
 
@@ -92,12 +131,12 @@ def confirm_operation(
         raise PlanOutdated("The plan is not the one that was shown. Look at the new one.")
     if not operation.count:
         raise OperationRefused("There is nothing to do.")
-    if operation.relation == Relation.UNDO and operation.parent is not None:
-        _check_undone_once(operation.parent.pk)
+    kind = _kind_of(operation)
+    if (undone := undone_by(operation)) is not None:
+        _check_undone_once(undone)
     if operation.over_cap:
         _check_override(operation, actor, typed_count)
-    kind = kinds.get(operation.kind)
-    if kind.destructive and settings.REQUIRE_SECOND_PERSON and actor.name == operation.planned_by:
+    if kind.destructive and settings.REQUIRE_SECOND_PERSON and is_planner(actor, operation):
         raise OperationRefused(f"{kind.label}: somebody else than {actor.name} has to confirm this plan.")
     Operation.objects.filter(pk=operation.pk).update(
         state=OperationState.CONFIRMED, confirmed_by=actor.name, confirmed_at=now, resume_at=now
@@ -111,24 +150,34 @@ def confirm_operation(
 
 
 def plan_again(*, operation: Operation, actor: Actor) -> Operation:
-    """A new plan for what `operation` was asked for, of the world as it is now."""
-    plan = kinds.get(operation.kind).plan_again(operation.parameters)
+    """A new plan for what `operation` was asked for, of the world as it is now.
+
+    Raises OperationRefused when there is nothing to do any more.
+    """
+    plan = _kind_of(operation).plan_again(operation.parameters)
+    if not plan.count:
+        raise OperationRefused(f"There is nothing to do any more.{_left_out(plan)}")
     with transaction.atomic():
-        Operation.objects.filter(pk=operation.pk, state=OperationState.PLANNED).update(
-            state=OperationState.EXPIRED, finished_at=timezone.now()
-        )
+        if _drop(operation.pk, OperationState.EXPIRED):
+            _note(operation, actor, "operation.expired", detail="replaced by a new plan")
         return plan_operation(plan=plan, actor=actor, parent=operation, relation=Relation.REPLAN)
+
+
+def expire_plans() -> None:
+    """End the plans whose time to be confirmed has passed."""
+    late = Operation.objects.filter(state=OperationState.PLANNED, expires_at__lte=timezone.now())
+    for operation in late.only("pk"):
+        with transaction.atomic():
+            if _drop(operation.pk, OperationState.EXPIRED):
+                _note(operation, HOUSEKEEPING, "operation.expired", detail="not confirmed in time")
 
 
 @transaction.atomic
 def refuse_operation(*, operation: Operation, actor: Actor) -> Operation:
     """End a plan that is above its cap, with nothing done."""
-    planned = Operation.objects.filter(pk=operation.pk, state=OperationState.PLANNED)
-    ended = planned.update(
-        state=OperationState.REFUSED, finished_at=timezone.now(), message=operation.over_cap
-    )
+    dropped = _drop(operation.pk, OperationState.REFUSED, message=operation.over_cap)
     operation.refresh_from_db()
-    if not ended:
+    if not dropped:
         raise OperationRefused(f"{operation} is {operation.get_state_display().lower()} already.")
     _note(operation, actor, "operation.refused", detail=operation.over_cap)
     return operation
@@ -178,6 +227,7 @@ def resume_now(*, operation_id: int, actor: Actor) -> Operation:
 
 def retry_operation(*, operation: Operation, actor: Actor) -> Operation:
     """A new plan of the steps that failed or were not tried. Raises OperationRefused when there are none."""
+    _kind_of(operation)
     left = operation.steps.filter(state__in=(StepState.FAILED, StepState.NOT_TRIED))
     steps = tuple(planned(step) for step in left.order_by("position"))
     _need(operation, steps, "to try again")
@@ -187,13 +237,16 @@ def retry_operation(*, operation: Operation, actor: Actor) -> Operation:
 
 def undo_operation(*, operation: Operation, actor: Actor) -> Operation:
     """A new plan that takes back what was really done. Raises OperationRefused when there is nothing."""
-    undo = kinds.get(operation.kind).undo
-    if undo is None:
-        raise OperationRefused(f"{kinds.get(operation.kind).label} cannot be undone.")
+    kind = _kind_of(operation)
+    if kind.undo is None:
+        raise OperationRefused(f"{kind.label} cannot be undone.")
     done = operation.steps.filter(state=StepState.DONE).order_by("position")
     steps = tuple(planned(step) for step in done)
     _need(operation, steps, "to undo")
-    return plan_operation(plan=undo(steps), actor=actor, parent=operation, relation=Relation.UNDO)
+    plan = kind.undo(steps)
+    if not plan.count:
+        raise OperationRefused(f"{operation} has nothing to undo any more.{_left_out(plan)}")
+    return plan_operation(plan=plan, actor=actor, parent=operation, relation=Relation.UNDO)
 
 
 def planned(step: Step) -> PlannedStep:
@@ -206,13 +259,26 @@ def planned(step: Step) -> PlannedStep:
         subject_name=step.subject_name,
         user_id=step.user_id,
     )
-    return PlannedStep(step.verb, target, step.arguments)
+    return PlannedStep(step.verb, target, step.arguments, step.after)
+
+
+def warnings_of(operation: Operation) -> Sequence[str]:
+    """What may be wrong with a plan that can be done all the same, one sentence each."""
+    try:
+        warn = kinds.get(operation.kind).warn
+    except LookupError:
+        return ()
+    return warn([planned(step) for step in operation.steps.order_by("position")]) if warn is not None else ()
 
 
 def skipped_of(operation: Operation) -> list[Skipped]:
     """What the plan left out, and why."""
     return [
-        Skipped(Target(**line["target"] | {"platform": Platform(line["target"]["platform"])}), line["reason"])
+        Skipped(
+            Target(**line["target"] | {"platform": Platform(line["target"]["platform"])}),
+            line["reason"],
+            line.get("code", ""),
+        )
         for line in operation.skipped
     ]
 
@@ -227,12 +293,35 @@ def _step(operation: Operation, position: int, step: PlannedStep) -> Step:
     )
 
 
-def _check_undone_once(parent_id: int) -> None:
+def _kind_of(operation: Operation) -> Kind:
+    try:
+        return kinds.get(operation.kind)
+    except LookupError:
+        label = kind_label(operation.kind)
+        raise OperationRefused(f"{label}: this release cannot do that any more.") from None
+
+
+def _left_out(plan: Plan) -> str:
+    """Why a plan came out empty, the most frequent reasons: " Left out: It is archived (3)."; or ""."""
+    reasons = Counter(line.reason.rstrip(".") for line in plan.skipped).most_common(_REASONS)
+    return f" Left out: {'; '.join(f'{reason} ({count})' for reason, count in reasons)}." if reasons else ""
+
+
+def _drop(operation_id: int, state: OperationState, *, message: str = "") -> bool:
+    """End a plan that nobody confirmed; False where it is none any more."""
+    same = Operation.objects.filter(pk=operation_id, state=OperationState.PLANNED)
+    if not same.update(state=state, finished_at=timezone.now(), message=message):
+        return False
+    Step.objects.filter(operation=operation_id).update(state=StepState.NOT_TRIED)
+    return True
+
+
+def _check_undone_once(undone: Operation) -> None:
     """A second undo would take out whoever came back since the first."""
-    parent = Operation.objects.select_for_update().get(pk=parent_id)
-    undone = parent.children.filter(relation=Relation.UNDO, confirmed_at__isnull=False)
-    if other := undone.exclude(state=OperationState.FAILED).first():
-        raise OperationRefused(f"{parent} is undone by {other} already: try the rest of that one again.")
+    Operation.objects.select_for_update().get(pk=undone.pk)
+    for other in undoings_of(undone):
+        if other.confirmed_at is not None and other.state != OperationState.FAILED:
+            raise OperationRefused(f"{undone} is undone by {other} already: try the rest of that one again.")
 
 
 def _check_override(operation: Operation, actor: Actor, typed_count: int | None) -> None:
@@ -255,8 +344,3 @@ def _note(operation: Operation, actor: Actor, action: str, *, detail: str = "") 
     event = Event(actor=actor.name, action=action, operation_id=operation.pk, detail=detail)
     activity.record(events=[event], at=timezone.now())
     log.info(action, operation=operation.pk, actor=actor.name)
-
-
-def under_way() -> Iterable[Operation]:
-    """Everything confirmed that is not at its end, oldest first."""
-    return Operation.objects.filter(state__in=UNDER_WAY).order_by("pk")

@@ -50,7 +50,9 @@ class StepState(StrEnum):
     """The operation came to its end before its turn."""
 
 
-LEFT = frozenset({StepState.PENDING, StepState.RUNNING, StepState.APPLIED})
+BEGUN = frozenset({StepState.RUNNING, StepState.APPLIED})
+"""The states of a step whose call was made, or may have been, and that is not at its end."""
+LEFT = BEGUN | {StepState.PENDING}
 """The states of a step that is not at its end."""
 
 

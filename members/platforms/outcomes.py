@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -45,6 +46,9 @@ class Reply:
 
     outcome: Outcome
     message: str = ""
+    before: Mapping[str, str] = field(default_factory=dict, hash=False)
+    after: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """How the target was and is now, where the call tells it: kept with the step."""
 
     @property
     def success(self) -> bool:

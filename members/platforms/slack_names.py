@@ -15,9 +15,18 @@ def channel_name(wish: str) -> str:
     (docs.slack.dev/reference/methods/conversations.rename#naming); whatever else there is, spaces
     included, becomes one hyphen. "" when nothing is left to name a channel with.
     """
+    return _named(spelt_as_channel(wish)[:LONGEST_CHANNEL_NAME])
+
+
+def spelt_as_channel(wish: str) -> str:
+    """The same, however long: to tell whether something would be cut off."""
     letters = unicodedata.normalize("NFC", wish).lower()
     allowed = "".join(letter if _is_allowed(letter) else " " for letter in letters)
-    name = re.sub(r"[ -]* [ -]*", "-", allowed.strip(" "))[:LONGEST_CHANNEL_NAME].strip("-")
+    return _named(re.sub(r"[ -]* [ -]*", "-", allowed.strip(" ")))
+
+
+def _named(name: str) -> str:
+    name = name.strip("-")
     return name if any(letter.isalnum() for letter in name) else ""
 
 

@@ -111,6 +111,7 @@ def parse_channel(entry: Mapping[str, Any]) -> PlatformGroup | None:
         archived=_flag(entry, "is_archived"),
         shared_externally=_flag(entry, "is_ext_shared" if "is_ext_shared" in entry else "is_shared"),
         joined=private or _flag(entry, "is_member"),
+        general=_flag(entry, "is_general"),
         created_at=_time(entry, "created"),
     )
 
@@ -156,6 +157,14 @@ def parse_user(entry: Mapping[str, Any], home: Workspace) -> PlatformUser | None
 def parse_member_ids(answer: Mapping[str, Any]) -> frozenset[str]:
     """conversations.members."""
     return frozenset(entry for entry in _list(answer, "members") if isinstance(entry, str) and entry)
+
+
+def parse_channel_info(answer: Mapping[str, Any]) -> PlatformGroup:
+    """conversations.info: the one channel."""
+    channel = parse_channel(_object(answer, "channel"))
+    if channel is None:
+        raise Refused("Slack's answer to conversations.info holds no channel", code=BAD_ANSWER)
+    return channel
 
 
 def parse_stored_name(answer: Mapping[str, Any]) -> str:

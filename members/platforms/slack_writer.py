@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from members.platforms.errors import PlatformError, Refused, TryLater
+from members.platforms.errors import AccountTrouble, PlatformError, Refused, TryLater
 from members.platforms.outcomes import Outcome, Reply
 from members.platforms.slack import SlackReader
 from members.platforms.slack_names import channel_name
 from members.platforms.slack_outcomes import DONE, concerns_everybody, refusal, refusals, replies, reply_to
-from members.platforms.slack_parse import parse_opened, parse_stored_name
+from members.platforms.slack_parse import parse_channel_info, parse_opened, parse_stored_name
 from members.platforms.text import storable
 from members.platforms.types import Platform, PlatformGroup, PlatformUser, Privacy, Wanted
 from members.platforms.writing import InDoubt
+
+_NO_LINKS = Reply(
+    Outcome.REFUSED,
+    "Slack has no invite links to a channel: ask somebody in it to add the person there",
+)
 
 
 class SlackWriter(SlackReader):
@@ -71,6 +77,10 @@ class SlackWriter(SlackReader):
             inside = True
         return reply_to(word) if inside else Reply(Outcome.ALREADY_GONE)
 
+    async def group_now(self, group: PlatformGroup) -> PlatformGroup:
+        """conversations.info."""
+        return parse_channel_info(await self._web.call("conversations.info", channel=group.id))
+
     async def rename(self, group: PlatformGroup, name: str) -> tuple[Reply, str]:
         """conversations.rename to what `slack_names.channel_name` makes of `name`."""
         answer = await self._web.write("conversations.rename", channel=group.id, name=channel_name(name))
@@ -78,8 +88,11 @@ class SlackWriter(SlackReader):
             return reply_to(word), group.name
         return DONE, parse_stored_name(answer) or channel_name(name)
 
-    async def send(self, target: PlatformUser | PlatformGroup, text: str) -> Reply:
-        """Plain text to a person (conversations.open, then as `post`) or into a channel."""
+    async def send(self, target: PlatformUser | PlatformGroup, text: str, *, once: str = "") -> Reply:
+        """Plain text to a person (conversations.open, then as `post`) or into a channel.
+
+        Slack documents no name by which it would know a repetition: `once` does nothing here.
+        """
         if isinstance(target, PlatformGroup):
             return await self.post(target.id, text)
         try:
@@ -87,6 +100,16 @@ class SlackWriter(SlackReader):
         except Refused as error:
             return reply_to(error.code)
         return await self.post(parse_opened(answer), text)
+
+    async def sent_to(self, user: PlatformUser, *, since: datetime) -> Sequence[str]:
+        """Raises Refused: the token's scopes do not let it read direct messages, and need not."""
+        raise Refused("Direct messages on Slack are not read", code="not_read")
+
+    async def invite_link(self, group: PlatformGroup) -> tuple[Reply, str]:
+        return _NO_LINKS, ""
+
+    async def revoke_link(self, group: PlatformGroup, link: str) -> Reply:
+        return _NO_LINKS
 
     async def post(self, channel_id: str, text: str) -> Reply:
         """chat.postMessage: plain text, in which nothing is markup and nobody is mentioned."""
@@ -118,9 +141,10 @@ class SlackWriter(SlackReader):
                 inside |= page.ids
         except Refused:
             return {}
-        except TryLater as error:
+        except (TryLater, AccountTrouble) as error:
             message = f"Slack did not tell who was added, and its member list is out of reach ({error})"
-            raise InDoubt(message, code=error.code, seconds=error.seconds) from None
+            seconds = error.seconds if isinstance(error, TryLater) else 0.0
+            raise InDoubt(message, code=error.code, seconds=seconds) from None
         reply = reply_to(word)
         return dict.fromkeys(inside.intersection(user_ids), reply if reply.success else DONE)
 

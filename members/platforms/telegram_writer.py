@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,12 +11,16 @@ from typing import Any
 from telethon.tl import functions
 from telethon.tl import types as tl
 
-from members.platforms.errors import AccountTrouble, PlatformError, Refused
+from members.platforms.errors import AccountTrouble, Gone, PlatformError, Refused
 from members.platforms.outcomes import Outcome, Reply
 from members.platforms.telegram import TelegramReader
+from members.platforms.telegram_errors import CURSOR_LOOP
 from members.platforms.telegram_outcomes import concerns_everybody, reply_to, reply_to_missing
+from members.platforms.telegram_parse import parse_groups
+from members.platforms.telegram_transport import together
 from members.platforms.text import group_name, storable
 from members.platforms.types import GroupKind, PlatformGroup, PlatformUser, Wanted
+from members.platforms.writing import InDoubt
 
 MESSAGES_SHOWN_TO_NEWCOMERS = 100
 """Of a basic group, which hides what is older. As many as Telegram Desktop shows them."""
@@ -31,6 +36,9 @@ https://core.telegram.org/constructor/chatBannedRights
 """
 
 LINK_LIFETIME = timedelta(days=7)
+
+HISTORY_PAGE = 100
+"""Messages that one call tells at most: https://core.telegram.org/api/offsets"""
 
 _DONE = Reply(Outcome.DONE)
 _CANNOT_INVITE_SELF = Reply(
@@ -69,9 +77,11 @@ class TelegramWriter(TelegramReader):
     async def invite(self, group: PlatformGroup, users: Sequence[PlatformUser]) -> Mapping[str, Reply]:
         """Add people: channels.inviteToChannel; in a basic group messages.addChatUser, one by one.
 
-        One call serves a supergroup. When it is refused because of a person, Telegram does not say
-        because of whom, and they are added one by one: that repeats nothing, since to add somebody
-        who is there already changes nothing. A refusal because of the group is everybody's reply.
+        A supergroup is asked about each person first (channels.getParticipant): the invitation, one
+        call for all, would say of somebody who has just joined by themselves that they were added.
+        When it is refused because of a person, Telegram does not say because of whom, and they are
+        added one by one: that repeats nothing, since to add somebody who is there already changes
+        nothing. A refusal because of the group is everybody's reply.
         """
         if len(users) > self.largest_invitation:
             raise ValueError(f"at most {self.largest_invitation} people at once")
@@ -79,6 +89,8 @@ class TelegramWriter(TelegramReader):
         people = {user.id: user for user in users}.values()
         at_once = self.largest_invitation if group.kind is GroupKind.SUPERGROUP else 1
         try:
+            if group.kind is GroupKind.SUPERGROUP:
+                replies = await self._who_is_there(group, list(people)) | replies
             while waiting := [user for user in people if user.id not in replies]:
                 batch = waiting[:at_once]
                 try:
@@ -96,17 +108,22 @@ class TelegramWriter(TelegramReader):
         return replies
 
     async def remove(self, group: PlatformGroup, user: PlatformUser) -> Reply:
-        """Take `user` out; they may come back. In a supergroup: a ban, a moment, and `unban`.
+        """Take `user` out, if they are there; they may come back."""
+        if group.kind is GroupKind.SUPERGROUP:
+            try:
+                if not await self.is_member(group, user):  # a ban would hit those who are gone as well
+                    return Reply(Outcome.ALREADY_GONE)
+            except Refused as error:
+                return reply_to(error)
+        return await self.kick(group, user)
+
+    async def kick(self, group: PlatformGroup, user: PlatformUser) -> Reply:
+        """`remove` for somebody who was just seen there. In a supergroup: a ban, a moment, and `unban`.
 
         An error between the two, which has the reply in `settled`, leaves a ban for `KICK_LASTS`.
         """
         if group.kind is GroupKind.BASIC:
             return await self._delete_chat_user(group, user)
-        try:
-            if not await self.is_member(group, user):  # a ban would hit those who are gone as well
-                return Reply(Outcome.ALREADY_GONE)
-        except Refused as error:
-            return reply_to(error)
         ends = datetime.now(UTC) + KICK_LASTS
         banned = await self._edit_banned(group, user, tl.ChatBannedRights(ends, view_messages=True))
         if not banned.success:
@@ -117,7 +134,7 @@ class TelegramWriter(TelegramReader):
         except PlatformError as error:
             error.settled = {user.id: _locked_out(ends, str(error))}
             raise
-        return freed if freed.success else _locked_out(ends, freed.message)
+        return _DONE if freed.success else _locked_out(ends, freed.message)
 
     async def ban(self, group: PlatformGroup, user: PlatformUser) -> Reply:
         """channels.editBanned: out of the supergroup, in it or not, with no way back."""
@@ -126,6 +143,17 @@ class TelegramWriter(TelegramReader):
     async def unban(self, group: PlatformGroup, user: PlatformUser) -> Reply:
         """channels.editBanned: lift every ban and restriction. Nobody comes back by that alone."""
         return await self._edit_banned(group, user, _FREE)
+
+    async def group_now(self, group: PlatformGroup) -> PlatformGroup:
+        """channels.getChannels, or messages.getChats for a basic group."""
+        if group.kind is GroupKind.BASIC:
+            answer = await self._call(functions.messages.GetChatsRequest([int(group.id)]))
+        else:
+            answer = await self._call(functions.channels.GetChannelsRequest([self._channel(group)]))
+        groups = {found.id: found for found in parse_groups(answer.chats)}
+        if group.id not in groups:
+            raise Gone("The account does not see this group any more", code="CHANNEL_PRIVATE")
+        return groups[group.id]
 
     async def rename(self, group: PlatformGroup, name: str) -> tuple[Reply, str]:
         """channels.editTitle or messages.editChatTitle; with the name that the group has now."""
@@ -137,13 +165,42 @@ class TelegramWriter(TelegramReader):
         titles = {str(chat.id): chat.title for chat in getattr(answer, "chats", ())}
         return _DONE, group_name(titles.get(group.id, name))
 
-    async def send(self, target: PlatformUser | PlatformGroup, text: str) -> Reply:
-        """messages.sendMessage: plain text to a person, or into a group."""
+    async def send(self, target: PlatformUser | PlatformGroup, text: str, *, once: str = "") -> Reply:
+        """messages.sendMessage: plain text to a person, or into a group.
+
+        The number that `once` makes is for Telegram to tell a repetition, of which it delivers none.
+        """
+        number = number_of(once) if once else None
         try:
-            await self._write(functions.messages.SendMessageRequest(self._peer(target), storable(text)))
+            await self._write(
+                functions.messages.SendMessageRequest(self._peer(target), storable(text), random_id=number)
+            )
         except Refused as error:
             return reply_to(error, private=isinstance(target, PlatformUser))
+        except InDoubt as error:
+            if error.code == "RANDOM_ID_DUPLICATE":
+                return Reply(Outcome.DONE, "Telegram had taken this message before, and sent it once")
+            raise
         return _DONE
+
+    async def sent_to(self, user: PlatformUser, *, since: datetime) -> Sequence[str]:
+        """messages.getHistory, page by page, newest first."""
+        texts: list[str] = []
+        before = 0
+        while True:
+            answer = await self._call(
+                functions.messages.GetHistoryRequest(
+                    self._peer(user), before, None, 0, HISTORY_PAGE, max_id=0, min_id=0, hash=0
+                )
+            )
+            page = [message for message in answer.messages if not isinstance(message, tl.MessageEmpty)]
+            recent = [message for message in page if message.date >= since]
+            texts += [each.message for each in recent if each.out and isinstance(each, tl.Message)]
+            if not page or len(recent) < len(page):
+                return texts
+            if before and page[-1].id >= before:
+                raise Refused("Telegram pages in a circle: the conversation ends nowhere", code=CURSOR_LOOP)
+            before = page[-1].id
 
     async def invite_link(self, group: PlatformGroup) -> tuple[Reply, str]:
         """messages.exportChatInvite: a new link, for one person and `LINK_LIFETIME`; "" when refused.
@@ -158,6 +215,26 @@ class TelegramWriter(TelegramReader):
         except Refused as error:
             return reply_to(error), ""
         return _DONE, answer.link
+
+    async def revoke_link(self, group: PlatformGroup, link: str) -> Reply:
+        """messages.editExportedChatInvite: nobody joins by it any more."""
+        return await self._reply(
+            lambda: functions.messages.EditExportedChatInviteRequest(self._peer(group), link, revoked=True)
+        )
+
+    async def _who_is_there(self, group: PlatformGroup, users: Sequence[PlatformUser]) -> dict[str, Reply]:
+        """The replies for those of `users` who need not be invited any more."""
+        present = await together(self._is_seen(group, user) for user in users)
+        return {
+            user.id: Reply(Outcome.ALREADY_THERE) for user, seen in zip(users, present, strict=True) if seen
+        }
+
+    async def _is_seen(self, group: PlatformGroup, user: PlatformUser) -> bool:
+        """Whether `user` is in `group`. Where that is refused, the invitation itself tells why."""
+        try:
+            return await self.is_member(group, user)
+        except Refused:
+            return False
 
     async def _add(self, group: PlatformGroup, users: Sequence[PlatformUser]) -> dict[str, Reply]:
         """The replies of one call, which a refusal ends as a whole."""
@@ -230,6 +307,11 @@ class TelegramWriter(TelegramReader):
 
     def _person(self, user: PlatformUser) -> Any:
         return self._book.input_user(int(user.id))
+
+
+def number_of(name: str) -> int:
+    """A `random_id` (64 bits, signed) that is always the same for the same name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
 def _locked_out(until: datetime, why: str) -> Reply:

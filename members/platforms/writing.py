@@ -9,6 +9,7 @@ concerns one person or group is an answer, not an error.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from members.platforms.base import PlatformReader
@@ -45,8 +46,25 @@ class PlatformWriter(PlatformReader, Protocol):
         May take several calls. An error after the one that removed them has the reply in `settled`.
         """
 
+    async def group_now(self, group: PlatformGroup) -> PlatformGroup:
+        """`group` as it is at this moment, with one call. Raises Refused where we do not see it any more."""
+
     async def rename(self, group: PlatformGroup, name: str) -> tuple[Reply, str]:
         """Give `group` another name; with the name that it has now, as the platform stored it."""
 
-    async def send(self, target: PlatformUser | PlatformGroup, text: str) -> Reply:
-        """Write plain text to a person, or into a group."""
+    async def send(self, target: PlatformUser | PlatformGroup, text: str, *, once: str = "") -> Reply:
+        """Write plain text to a person, or into a group.
+
+        `once` names the message: where the platform knows such names, a second one under it is not
+        delivered.
+        """
+
+    async def sent_to(self, user: PlatformUser, *, since: datetime) -> Sequence[str]:
+        """The texts of what this account wrote to `user` after `since`. Raises Refused where they cannot
+        be read."""
+
+    async def invite_link(self, group: PlatformGroup) -> tuple[Reply, str]:
+        """A link by which one person can join `group`; "" when there is none."""
+
+    async def revoke_link(self, group: PlatformGroup, link: str) -> Reply:
+        """Make a link of `invite_link` worthless."""

@@ -72,13 +72,13 @@ def pace() -> None:
 def engine() -> None:
     """10,000 steps through an executor that takes no time, on the database of `BENCH_DATABASE_URL`.
 
-    For PostgreSQL: scripts/test-services.sh sh -c \\
+    For PostgreSQL: FSYNC=on scripts/test-services.sh sh -c \\
         'BENCH_DATABASE_URL=$TEST_DATABASE_URL .venv/bin/python -m tests.bench engine'
     """
     rows: list[tuple[object, ...]] = []
     for together in (1, 10):
         memory = _Memory(together)
-        _know("bench_memory", lambda platform, memory=memory: memory)  # type: ignore[misc]
+        _know("bench_memory", _always(memory))
         steps = [_step(number // together, number % together) for number in range(10_000)]
         operation = _confirmed("bench_memory", steps)
         started = time.perf_counter()
@@ -158,6 +158,10 @@ def _step(channel: int, person: int) -> PlannedStep:
     return PlannedStep(
         ADD, Target(Platform.SLACK, _channel(channel), f"acme-{channel}", who, "Some Example", who)
     )
+
+
+def _always(connection: Connection) -> Callable[[Platform], Connection]:
+    return lambda platform: connection
 
 
 def _know(name: str, connect: Callable[[Platform], Connection]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from django.conf import settings
@@ -72,18 +72,18 @@ async def _read_groups_of(reader: PlatformReader, user: PlatformUser) -> None:
         pass
 
 
-def _on_both(look: object, *, side_by_side: bool) -> dict[str, int]:
+def _on_both(look: Callable[[PlatformReader], Awaitable[None]], *, side_by_side: bool) -> dict[str, int]:
     meters = {"slack": CallMeter(patience=3600), "telegram": CallMeter(patience=3600)}
     slack_config = SlackConfig(token=settings.SLACK_USER_TOKEN, api_url=settings.SLACK_API_URL)
     telegram_settings, hashes = telegram_config(), known_hashes()
 
     async def slack() -> None:
         async with SlackReader(slack_config, meter=meters["slack"]) as reader:
-            await look(reader)  # type: ignore[operator]
+            await look(reader)
 
     async def telegram() -> None:
         async with TelegramReader(telegram_settings, meter=meters["telegram"], known_hashes=hashes) as reader:
-            await look(reader)  # type: ignore[operator]
+            await look(reader)
 
     async def both() -> None:
         if side_by_side:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from members.operations import record_check
 from members.operations.display import event_outcome, words
-from members.operations.models import ActivityEvent, ActivityHead
+from members.operations.models import ActivityEvent, ActivityHead, Step
 from members.platforms.types import Platform
 from members.records import RecordAdmin
 from members.ui import DASH, time_tag
@@ -49,6 +50,17 @@ class ActivityEventAdmin(RecordAdmin):
         verify = self.admin_site.admin_view(require_POST(self.verify_view))
         return [path("verify/", verify, name="operations_activityevent_verify"), *super().get_urls()]
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        _name(changelist.result_list)
+        return changelist
+
+    def get_object(self, request: HttpRequest, *args: Any, **options: Any) -> ActivityEvent | None:
+        event = super().get_object(request, *args, **options)
+        if event is not None:
+            _name([event])
+        return event
+
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -70,7 +82,7 @@ class ActivityEventAdmin(RecordAdmin):
 
     @admin.display(description="What", ordering="action")
     def what(self, event: ActivityEvent) -> str:
-        return words(event.action)
+        return words(event.action.removeprefix("step."))
 
     @admin.display(description="When", ordering="id")
     def when(self, event: ActivityEvent) -> SafeString:
@@ -81,8 +93,10 @@ class ActivityEventAdmin(RecordAdmin):
         return event_outcome(event.outcome) if event.outcome else DASH
 
     @admin.display(description="Whom", ordering="subject")
-    def whom(self, event: ActivityEvent) -> str:
-        return event.subject or DASH
+    def whom(self, event: Any) -> str | SafeString:
+        if not event.subject:
+            return DASH
+        return format_html('<span title="{}">{}</span>', event.subject, event.subject_name)
 
     @admin.display(description="Group", ordering="group_name")
     def where(self, event: ActivityEvent) -> str:
@@ -102,3 +116,16 @@ class ActivityEventAdmin(RecordAdmin):
             return DASH
         url = reverse("admin:operations_operation_change", args=[event.operation_id])
         return format_html('<a href="{}">{}</a>', url, event.operation_id)
+
+
+def _name(events: Iterable[Any]) -> None:
+    """Give each event a `subject_name`, as its operation called them: the record itself keeps plain keys."""
+    known = {(event.operation_id, event.subject) for event in events if event.operation_id and event.subject}
+    steps = Step.objects.filter(
+        operation_id__in={operation_id for operation_id, _ in known},
+        subject__in={subject for _, subject in known},
+    ).exclude(subject_name="")
+    rows = steps.order_by().values_list("operation_id", "subject", "subject_name").distinct()
+    names = {(operation_id, subject): name for operation_id, subject, name in rows}
+    for event in events:
+        event.subject_name = names.get((event.operation_id, event.subject), event.subject)

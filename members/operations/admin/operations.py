@@ -112,13 +112,17 @@ class OperationAdmin(RecordAdmin):
 
     def confirm_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Allow exactly the plan that was shown, and have a worker take it up."""
-        self._for_runners(request, pk)
+        operation = self._for_runners(request, pk)
+        typed_count = _whole_number(request.POST.get("typed_count"))
+        if pages.count_is_typed(operation) and typed_count != operation.count:
+            messages.error(request, f"Nothing was done. To confirm it, type the count: {operation.count}.")
+            return _to_page(pk)
         try:
             services.confirm_operation(
                 operation_id=pk,
                 plan_hash=request.POST.get("plan_hash", ""),
                 count=_whole_number(request.POST.get("count")) or 0,
-                typed_count=_whole_number(request.POST.get("typed_count")),
+                typed_count=typed_count,
                 actor=_actor(request),
             )
         except PlanOutdated as error:
@@ -154,13 +158,13 @@ class OperationAdmin(RecordAdmin):
         return _to_page(pk)
 
     def again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._plan_from(request, pk, services.plan_again)
+        return self.plan_from(request, pk, services.plan_again)
 
     def retry_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._plan_from(request, pk, services.retry_operation)
+        return self.plan_from(request, pk, services.retry_operation)
 
     def undo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._plan_from(request, pk, services.undo_operation)
+        return self.plan_from(request, pk, services.undo_operation)
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
         """What progress.js polls."""
@@ -201,9 +205,13 @@ class OperationAdmin(RecordAdmin):
         """
         return WRITING_REPORTS if is_followed_up(operation) else ""
 
+    def offers_of(self, operation: Operation) -> Sequence[pages.Offer]:
+        """What else can be planned for an operation that has ended."""
+        return ()
+
     def warnings_of(self, operation: Operation) -> Sequence[str]:
         """What may go wrong with a plan that can still be confirmed, one sentence each."""
-        return ()
+        return services.warnings_of(operation)
 
     def _page_of(self, operation: Operation, request: HttpRequest, now: datetime) -> dict[str, Any]:
         """What the template of the operation's state needs."""
@@ -226,11 +234,12 @@ class OperationAdmin(RecordAdmin):
             "part": "result",
             "result": pages.load_result_page(operation, request.GET.dict()),
             "awaited": self.awaited_of(operation),
+            "offers": self.offers_of(operation),
             "known": pages.kind_of(operation) is not None,
             "took": took,
         }
 
-    def _plan_from(self, request: HttpRequest, pk: int, make: Callable[..., Operation]) -> HttpResponse:
+    def plan_from(self, request: HttpRequest, pk: int, make: Callable[..., Operation]) -> HttpResponse:
         """Make another plan out of an operation, and show it."""
         operation = self._for_runners(request, pk)
         try:
@@ -295,7 +304,7 @@ def _plan_context(operation: Operation, request: HttpRequest, now: datetime) -> 
     kind = pages.kind_of(operation)
     destructive = kind is not None and kind.destructive
     second_person = destructive and settings.REQUIRE_SECOND_PERSON
-    is_planner = request.user.get_username() == operation.planned_by
+    is_planner = services.is_planner(_actor(request), operation)
     may_override = request.user.has_perm("operations.override_cap")
     is_open = state_now(operation, now) == OperationState.PLANNED
     confirmable = is_open and operation.count > 0 and kind is not None
@@ -304,6 +313,7 @@ def _plan_context(operation: Operation, request: HttpRequest, now: datetime) -> 
         "open": is_open,
         "known": kind is not None,
         "destructive": destructive,
+        "count_is_typed": pages.count_is_typed(operation),
         "second_person": second_person,
         "is_planner": is_planner,
         "may_override": may_override,
@@ -342,9 +352,7 @@ def _whole_number(text: str | None) -> int | None:
 
 
 def _actor(request: HttpRequest) -> Actor:
-    return Actor(
-        request.user.get_username(), may_override_cap=request.user.has_perm("operations.override_cap")
-    )
+    return services.actor_of(request.user)
 
 
 def _may_run(request: HttpRequest) -> bool:

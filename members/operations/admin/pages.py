@@ -11,16 +11,18 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, CharField, Count, F, QuerySet, Value, When
-from django.db.models.functions import Concat
+from django.db.models.functions import Concat, NullIf
+from django.utils import timezone
 from django.utils.http import urlencode
 
 from members.charts import Part
 from members.operations import kinds
 from members.operations.display import STEP_TONES, step_label, tally
 from members.operations.kinds import Kind, Link
+from members.operations.lineage import undoings_of
 from members.operations.models import Operation, OperationReport, Relation, Step
 from members.operations.plan import Skipped
-from members.operations.progress import Counts, step_counts
+from members.operations.progress import Counts, step_counts, time_allowed
 from members.operations.services import skipped_of
 from members.operations.states import UNDER_WAY, OperationState, StepState
 from members.platforms.types import Platform
@@ -34,13 +36,18 @@ NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class StepsOfGroup:
-    """Neighbouring steps that do the same in the same group."""
+    """Neighbouring steps that do the same in the same group; one step, where it is in none."""
 
     platform: Platform
     group_name: str
     group_id: str
     verb: str
     steps: tuple[Step, ...]
+
+    @property
+    def heading(self) -> str:
+        """The group; the person, where a step is about somebody in no group."""
+        return self.group_name or self.steps[0].subject_name or self.steps[0].user_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,15 @@ class Failure:
     def more(self) -> int:
         """How many there are beside those that are named."""
         return self.count - len(self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a floor above can plan out of an operation that has ended: a button."""
+
+    label: str
+    url: str
+    """Takes a POST, and leads to the plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +104,9 @@ class PlanPage:
     skipped: Listing
     reasons: tuple[tuple[str, int], ...]
     """Why targets were left out, the most frequent reason first."""
+    seconds: float
+    """The least time it takes by the limits that are known; 0 where none is."""
+    pace_reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +133,13 @@ class Completeness:
 @dataclass(frozen=True, slots=True)
 class ResultPage:
     done: int
+    groups: bool
+    """Whether the steps of the listing's page are in groups."""
     parts: tuple[Part, ...]
     failures: tuple[Failure, ...]
     listing: Listing
+    people: bool
+    """Whether the steps of the listing's page are about people."""
     reports: tuple[OperationReport, ...]
     """Those whose files are there."""
     completeness: Completeness | None
@@ -130,11 +153,12 @@ def load_plan_page(operation: Operation, query: Mapping[str, str]) -> PlanPage:
     """Everything the preview needs; `query` says which pages of its lists."""
     steps = operation.steps.order_by("position")
     sizes = operation.steps.order_by().aggregate(
-        groups=Count("group_id", distinct=True), people=Count(_person(), distinct=True)
+        groups=Count(NullIf("group_id", Value("")), distinct=True), people=Count(_person(), distinct=True)
     )
     verbs = operation.steps.order_by().values_list("verb", flat=True).distinct()[:2]
     listing = _listing(steps, query, "page", operation.count)
     skipped, reasons = _skipped(operation, query)
+    allowed = time_allowed(operation, timezone.now())
     return PlanPage(
         groups=sizes["groups"],
         people=sizes["people"],
@@ -143,6 +167,8 @@ def load_plan_page(operation: Operation, query: Mapping[str, str]) -> PlanPage:
         by_group=tuple(_by_group(listing.page.object_list)),
         skipped=skipped,
         reasons=reasons,
+        seconds=allowed.seconds if allowed is not None else 0.0,
+        pace_reason=allowed.why if allowed is not None else "",
     )
 
 
@@ -152,11 +178,14 @@ def load_result_page(operation: Operation, query: Mapping[str, str]) -> ResultPa
     kind = kind_of(operation)
     done = _number(counts, StepState.DONE)
     skipped, reasons = _skipped(operation, query)
+    listing = _listing(operation.steps.order_by(by_urgency(), "position"), query, "page", operation.count)
     return ResultPage(
         done=done,
+        groups=any(step.group_id for step in listing.page.object_list),
         parts=tuple(tally(operation.kind, counts)),
         failures=tuple(_failures(operation)),
-        listing=_listing(operation.steps.order_by(by_urgency(), "position"), query, "page", operation.count),
+        listing=listing,
+        people=any(step.subject or step.user_id for step in listing.page.object_list),
         reports=tuple(
             report for report in operation.reports.all() if report.file.storage.exists(str(report.file))
         ),
@@ -181,6 +210,12 @@ def kind_of(operation: Operation) -> Kind | None:
         return kinds.get(operation.kind)
     except LookupError:
         return None
+
+
+def count_is_typed(operation: Operation) -> bool:
+    """Whether whoever confirms the plan has to type how many steps it has, also below its cap."""
+    kind = kind_of(operation)
+    return kind is not None and kind.count_is_typed
 
 
 def by_urgency() -> Case:
@@ -221,15 +256,9 @@ _OF_CHILD: dict[str, str] = {
 
 def _is_undone(operation: Operation) -> bool:
     """Whether an undo of it, or a new plan or retry of that, is under way or came to its good end."""
-    undos = list(operation.children.filter(relation=Relation.UNDO).values_list("pk", "state"))
-    while undos:
-        if any(state in UNDER_WAY or state == OperationState.DONE for _, state in undos):
-            return True
-        followers = Operation.objects.filter(
-            parent__in=[pk for pk, _ in undos], relation__in=(Relation.RETRY, Relation.REPLAN)
-        )
-        undos = list(followers.values_list("pk", "state"))
-    return False
+    return any(
+        undo.state in UNDER_WAY or undo.state == OperationState.DONE for undo in undoings_of(operation)
+    )
 
 
 def _listing(rows: QuerySet[Any] | list[Any], query: Mapping[str, str], name: str, count: int) -> Listing:
@@ -280,8 +309,10 @@ def _is_complete(completeness: str) -> bool:
 
 
 def _by_group(steps: Iterable[Step]) -> Iterator[StepsOfGroup]:
-    same = attrgetter("platform", "group_id", "group_name", "verb")
-    for (platform, group_id, group_name, verb), neighbours in groupby(steps, key=same):
+    def same(step: Step) -> tuple[str, str, str, str, int | None]:
+        return step.platform, step.group_id, step.group_name, step.verb, None if step.group_id else step.pk
+
+    for (platform, group_id, group_name, verb, _), neighbours in groupby(steps, key=same):
         yield StepsOfGroup(Platform(platform), group_name, group_id, verb, tuple(neighbours))
 
 

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from members.list_filters import LinkedFilter
 from members.operations.admin.pages import by_urgency
-from members.operations.display import kind_label, step_badge, words
+from members.operations.display import arguments_label, kind_label, step_badge, words
 from members.operations.models import Operation, Step
 from members.platforms.types import Platform
 from members.records import RecordAdmin, link
@@ -82,7 +82,8 @@ class StepAdmin(RecordAdmin):
 
     @admin.display(description="Step", ordering="verb")
     def what(self, step: Step) -> str:
-        return f"{words(step.verb)} {step.subject_name or step.user_id}".strip()
+        who = step.subject_name or step.user_id
+        return f"{words(step.verb)} {who or arguments_label(step.operation.kind, step.arguments)}".strip()
 
     @admin.display(description="State", ordering=by_urgency())
     def status(self, step: Step) -> SafeString:
@@ -98,8 +99,9 @@ class StepAdmin(RecordAdmin):
 
     @admin.display(description="Details")
     def details(self, step: Step) -> str:
-        said = {**step.arguments, **_named("before", step.before), **_named("after", step.after)}
-        return "; ".join(f"{words(name)}: {value}" for name, value in said.items()) or DASH
+        told = _named("before", step.before) | _named("after", step.after)
+        said = [f"{words(name)}: {value}" for name, value in told.items()]
+        return "\n".join(filter(None, [arguments_label(step.operation.kind, step.arguments), *said])) or DASH
 
     @admin.display(description="Tries without an answer")
     def tries(self, step: Step) -> int:

@@ -9,7 +9,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from members.operations import display
-from members.operations.models import Operation, OperationReport
+from members.operations.models import Operation, OperationReport, Step
 from members.platforms.types import Platform
 
 register = template.Library()
@@ -17,6 +17,12 @@ register.simple_tag(display.step_badge)
 register.filter(display.words)
 register.filter(display.platform_names)
 register.filter("kind_label", display.kind_label)
+
+
+@register.simple_tag
+def step_arguments(step: Step, kind: str) -> str:
+    return display.arguments_label(kind, step.arguments)
+
 
 _FORMATS = {"md": "Markdown", "xlsx": "XLSX", "csv": "CSV", "json": "JSON"}
 
