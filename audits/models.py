@@ -23,8 +23,12 @@ class RunState(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
     @classmethod
-    def unfinished(cls) -> tuple[RunState, RunState]:
+    def unfinished(cls) -> tuple[RunState, ...]:
         return cls.QUEUED, cls.RUNNING
+
+    @classmethod
+    def ended(cls) -> tuple[RunState, ...]:
+        return cls.COMPLETE, cls.PARTIAL, cls.FAILED, cls.CANCELLED
 
 
 class Trigger(models.TextChoices):
@@ -60,6 +64,9 @@ class AuditRun(models.Model):
     account_trouble = models.BooleanField(
         default=False, help_text="No platform came through, and an account is not configured or cannot go on."
     )
+    sign_in_needed = models.BooleanField(
+        default=False, help_text="A platform's part ended because nobody is signed in to its account."
+    )
     accounts = models.JSONField(
         default=dict, blank=True, help_text="The user ids of the accounts that looked, by platform."
     )
@@ -89,6 +96,11 @@ class AuditRun(models.Model):
     @property
     def finished(self) -> bool:
         return self.state not in RunState.unfinished()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it came as far as to store what it saw, be it little."""
+        return bool(self.summary)
 
 
 class RunReport(models.Model):

@@ -1,4 +1,4 @@
-"""Request, run, cancel and recover audits. The AuditRun row is the truth; whoever holds it, runs it."""
+"""Request and run audits. The AuditRun row is the truth; whoever holds it (`audits.custody`), runs it."""
 
 from __future__ import annotations
 
@@ -6,42 +6,50 @@ import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import DatabaseError, IntegrityError, OperationalError, transaction
-from django.db.models import F, QuerySet
+from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
 
 from audits.connections import connections_to
+from audits.custody import (
+    AuditBusy,
+    cancel_audit,
+    claim,
+    conclude,
+    end,
+    hand_back,
+    held_by,
+    recover_audits,
+)
 from audits.engine import evaluate
 from audits.models import AuditRun, RunState, Trigger
 from audits.observation import Observation
 from audits.observe import Connection, observe
 from audits.progress import Progress, ProgressView
 from audits.record import RunLost, known_groups, record
-from audits.remediation.follow_up import follow_up
-from audits.reports import NOT_WRITTEN, store_reports
 from audits.turn import Turn, TurnLost
 from audits.watch import Assignment
-from members.operations.owner import is_dead, new_owner
 from members.platforms.types import Platform
 from members.services import load_policy
+
+__all__ = [
+    "AuditBusy",
+    "audit_here",
+    "cancel_audit",
+    "execute_audit",
+    "note_failure",
+    "recover_audits",
+    "request_audit",
+]
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
 ONE_CLIENT = (Platform.TELEGRAM,)
 """The platforms that end both of two clients on one session."""
-ORPHANED_AFTER = timedelta(seconds=60)
-"""A running audit whose heart has not beaten for this long has lost its process."""
-MAX_ATTEMPTS = 3
-
-
-class AuditBusy(Exception):
-    """The audit cannot be started now: another one runs, or this one is not waiting any more."""
 
 
 class _Cancelled(Exception):
@@ -83,16 +91,6 @@ def note_failure(*, trigger: Trigger, message: str) -> AuditRun:
     )
 
 
-@transaction.atomic
-def cancel_audit(*, run_id: int) -> bool:
-    """Ask an audit to stop; a waiting one ends at once. False when it was finished already."""
-    if AuditRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
-        state=RunState.CANCELLED, cancel_requested=True, finished_at=timezone.now()
-    ):
-        return True
-    return bool(AuditRun.objects.filter(pk=run_id, state=RunState.RUNNING).update(cancel_requested=True))
-
-
 def execute_audit(
     run_id: int,
     *,
@@ -105,7 +103,7 @@ def execute_audit(
     `show` is told the progress about once a second; when `stopping` answers True, the audit
     goes back to the queue. Raises AuditBusy when the run cannot be taken.
     """
-    return _execute(_claim(run_id), show, stopping)
+    return _execute(claim(run_id), show, stopping)
 
 
 def audit_here(
@@ -122,7 +120,7 @@ def audit_here(
     """
     recover_audits(now=timezone.now())
     with transaction.atomic():
-        run = _claim(request_audit(platforms=platforms, trigger=trigger, deep=deep).pk)
+        run = claim(request_audit(platforms=platforms, trigger=trigger, deep=deep).pk)
     return _execute(run, show, stopping=lambda: False)
 
 
@@ -132,69 +130,31 @@ def _execute(run: AuditRun, show: Callable[[ProgressView], None], stopping: Call
     logger.info("audit.started", platforms=run.platforms, deep=run.deep, trigger=run.trigger)
     try:
         _run(run, show, stopping)
-    except (_HandedBack, TurnLost):
-        _held(run).update(state=RunState.QUEUED, owner="", attempts=F("attempts") - 1)
+    except _HandedBack:
+        hand_back(run)
         logger.info("audit.handed_back")
+    except TurnLost as error:
+        hand_back(run, str(error))
+        logger.warning("audit.turn_lost")
     except _Cancelled:
-        _finish(run, RunState.CANCELLED, "Cancelled; nothing was recorded.")
+        end(run, RunState.CANCELLED, "Cancelled; nothing was recorded.")
     except RunLost:
         logger.warning("audit.lost")
     except KeyboardInterrupt:
-        _finish(run, RunState.CANCELLED, "Interrupted; nothing was recorded.")
+        end(run, RunState.CANCELLED, "Interrupted; nothing was recorded.")
         raise
     except OperationalError as error:  # locked, full or gone: trouble of the database's own, no bug of ours
         logger.error("audit.database_failed", error=str(error))
         with suppress(DatabaseError):  # then it is found as an orphan later
-            _finish(run, RunState.FAILED, "The database failed; nothing was recorded.")
+            end(run, RunState.FAILED, "The database failed; nothing was recorded.")
         raise
     except Exception as error:
         logger.exception("audit.crashed")
-        _finish(run, RunState.FAILED, f"Unexpected error ({type(error).__name__}); the log has the details.")
+        end(run, RunState.FAILED, f"Unexpected error ({type(error).__name__}); the log has the details.")
         raise
     run.refresh_from_db()
     logger.info("audit.finished", state=run.state, opened=run.opened, resolved=run.resolved)
     return run
-
-
-def recover_audits(*, now: datetime) -> list[int]:
-    """Put orphaned audits back in the queue; returns the ids of all that wait, oldest first.
-
-    An audit only reads, so starting again from the beginning repeats nothing that matters.
-    """
-    for run in AuditRun.objects.filter(state=RunState.RUNNING):
-        if not _orphaned(run, now):
-            continue
-        held = AuditRun.objects.filter(
-            pk=run.pk, state=RunState.RUNNING, owner=run.owner, heartbeat_at=run.heartbeat_at
-        )
-        if run.attempts >= MAX_ATTEMPTS:
-            held.update(
-                state=RunState.FAILED,
-                finished_at=now,
-                message=f"Given up: the process died {run.attempts} times while it ran.",
-            )
-        elif held.update(state=RunState.QUEUED, owner=""):
-            log.warning("audit.requeued", run=run.pk, attempts=run.attempts)
-    return list(AuditRun.objects.filter(state=RunState.QUEUED).order_by("pk").values_list("pk", flat=True))
-
-
-def _claim(run_id: int) -> AuditRun:
-    now = timezone.now()
-    try:
-        with transaction.atomic():
-            taken = AuditRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
-                state=RunState.RUNNING,
-                owner=new_owner(),
-                started_at=now,
-                heartbeat_at=now,
-                attempts=F("attempts") + 1,
-                progress_percent=0,
-            )
-    except IntegrityError:
-        raise AuditBusy("Another audit is running; try again when it has finished.") from None
-    if not taken:
-        raise AuditBusy(f"Audit {run_id} is not waiting to be run.")
-    return AuditRun.objects.get(pk=run_id)
 
 
 def _run(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable[[], bool]) -> None:
@@ -229,22 +189,7 @@ def _run(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable
     evaluation = evaluate(observation, assignment.policy, assignment.known, now)
     message = _message(observation)
     record(run=run, evaluation=evaluation, state=_outcome(observation), message=message, at=now)
-    try:
-        store_reports(run_id=run.pk)
-    except OSError as error:  # the outcome is safe already; the files can be written again
-        log.error("audit.reports_failed", run=run.pk, error=str(error))
-        line = f"{NOT_WRITTEN}: {error.strerror}."
-        AuditRun.objects.filter(pk=run.pk).update(message=f"{message}\n{line}".strip())
-    _follow_up(run)
-
-
-def _follow_up(run: AuditRun) -> None:
-    """Let others do what a recorded audit brings about. Their trouble is their own: the outcome is safe."""
-    run.refresh_from_db()
-    try:
-        follow_up(run)
-    except Exception:
-        log.exception("audit.follow_up_failed", run=run.pk)
+    conclude(run)
 
 
 @contextmanager
@@ -310,7 +255,7 @@ class _Cancellable:
 
 def _beat(run: AuditRun, view: ProgressView) -> None:
     """Renew our hold on the run and show how far it is. Raises when it was cancelled or lost."""
-    held = _held(run)
+    held = held_by(run)
     if not held.update(
         heartbeat_at=timezone.now(), progress_label=view.label[:255], progress_percent=view.percent
     ):
@@ -338,18 +283,3 @@ def _message(observation: Observation) -> str:
             reasons.discard(message)  # the trouble is also why memberships were not read
         lines += [f"{label}: memberships not read: {reason}" for reason in sorted(reasons)]
     return "\n".join(dict.fromkeys(lines))
-
-
-def _finish(run: AuditRun, state: RunState, message: str) -> None:
-    _held(run).update(state=state, message=message, finished_at=timezone.now(), progress_label="")
-
-
-def _held(run: AuditRun) -> QuerySet[AuditRun]:
-    """The run's row, as long as this execution holds it."""
-    return AuditRun.objects.filter(pk=run.pk, owner=run.owner, state=RunState.RUNNING)
-
-
-def _orphaned(run: AuditRun, now: datetime) -> bool:
-    if run.heartbeat_at is None or run.heartbeat_at < now - ORPHANED_AFTER:
-        return True
-    return is_dead(run.owner)

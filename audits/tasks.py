@@ -12,8 +12,9 @@ from kombu.exceptions import OperationalError
 
 from audits import services
 from audits.models import AuditRun, RunState, Trigger
-from audits.remediation import automatic, notices
+from audits.remediation import automatic
 from members import worker
+from members.operations import notices
 from members.operations.states import OperationState
 from members.operations.tasks import enqueue as enqueue_operation
 from members.platforms.types import Platform

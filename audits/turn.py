@@ -28,11 +28,13 @@ class Turn:
     """
 
     def __init__(self, platform: Platform, *, owner: str, patience: float) -> None:
-        self._connection = lease.connection_of(platform)
+        self.connection = lease.connection_of(platform)
+        """The name of the account that was in use when the execution began: it stays with that one."""
         self._label = platform.label
         self._owner = owner
         self._patience = patience
         self._hold: Hold | None = None
+        self._wanted = threading.Event()
         self._ours = threading.Event()
         self._over = threading.Event()
         self.keep()
@@ -40,18 +42,21 @@ class Turn:
     @property
     def waiting(self) -> bool:
         """Whether somebody else uses the account, and the event loop waits for it."""
-        return not (self._ours.is_set() or self._over.is_set())
+        return self._wanted.is_set() and not (self._ours.is_set() or self._over.is_set())
 
     def keep(self) -> None:
         """Take the lease when it is free, renew it, and release it when it was used. Raises TurnLost."""
         if self._over.is_set():
             self.release()
         elif self._hold is None:
-            self._hold = lease.take(connection=self._connection, owner=self._owner)
+            self._hold = lease.take(connection=self.connection, owner=self._owner)
             if self._hold is not None:
                 self._ours.set()
         elif not lease.renew(self._hold):
-            raise TurnLost(f"Somebody else uses the {self._label} account now.")
+            raise TurnLost(
+                f"Another process took over the {self._label} account: this one gave no sign of life for "
+                f"{lease.TERM.seconds} seconds."
+            )
 
     def release(self) -> None:
         """Let the next one in. Call it when the account is not used any more."""
@@ -62,6 +67,7 @@ class Turn:
     @asynccontextmanager
     async def taken(self) -> AsyncGenerator[None, None]:
         """Inside, the account is ours alone."""
+        self._wanted.set()
         try:
             until = time.monotonic() + self._patience
             while not self._ours.is_set():

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from members.list_tabs import tabs
+from members.ui import DASH, named_actions
 
 if TYPE_CHECKING:
     RecordAdminBase = admin.ModelAdmin[Any]
@@ -26,6 +27,7 @@ class RecordAdmin(RecordAdminBase):
     show_full_result_count = False
     show_facets = admin.ShowFacets.ALLOW
     list_per_page = 50
+    empty_value_display = DASH
     tab_field = ""
     """The field whose values stand above the list as tabs, each with its number of rows."""
     tab_order: Sequence[str] = ()
@@ -39,6 +41,9 @@ class RecordAdmin(RecordAdminBase):
         changelist.tab = next((tab for tab in changelist.tabs if tab.selected), None)
         changelist.whole = next((tab for tab in changelist.tabs if tab.everything), None)
         return changelist
+
+    def get_action_choices(self, request: HttpRequest, *args: Any, **options: Any) -> list[tuple[str, str]]:
+        return named_actions(super().get_action_choices(request))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

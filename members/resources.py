@@ -18,6 +18,8 @@ from members.models import (
     ScopeLine,
     Team,
 )
+from members.platforms.types import Platform
+from members.policy import EmployeeStatus, FindingKind, Level, Match, ScopeKind
 from members.tables import (
     Day,
     Key,
@@ -48,7 +50,7 @@ class EmployeeResource(TableResource):
     key = column("key")
     name = column("name")
     title = column("title")
-    status = column("status", Word())
+    status = column("status", Word(EmployeeStatus))
     teams = column("teams", Keys(Team))
     email = column("email")
     slack_user_id = column("slack_user_id", Text(allow_blank=False))
@@ -103,7 +105,7 @@ class PinnedCategory(Field):
 class GroupResource(TableResource):
     """Groups come from audits; what people decide about them is the pinned category."""
 
-    platform = column("platform", Word())
+    platform = column("platform", Word(Platform))
     external_id = column("external_id")
     pinned_category = PinnedCategory("category", "pinned_category", Key(Category))
     name = shown("name")
@@ -157,11 +159,11 @@ class GroupResource(TableResource):
 
 
 class MembershipRuleResource(TableResource):
-    platform = column("platform", Word())
+    platform = column("platform", Word(Platform))
     category = column("category", Key(Category))
     team = column("team", Key(Team))
     employee = column("employee", Key(Employee))
-    level = column("level", Word())
+    level = column("level", Word(Level))
 
     class Meta:
         model = MembershipRule
@@ -170,9 +172,9 @@ class MembershipRuleResource(TableResource):
 
 
 class ScopeLineResource(TableResource):
-    platform = column("platform", Word())
-    kind = column("kind", Word())
-    match = column("match", Word())
+    platform = column("platform", Word(Platform))
+    kind = column("kind", Word(ScopeKind))
+    match = column("match", Word(Match))
     pattern = column("pattern")
     employee = column("employee", Key(Employee))
 
@@ -193,10 +195,10 @@ class NamingRuleResource(TableResource):
 
 
 class ExclusionResource(TableResource):
-    platform = column("platform", Word())
+    platform = column("platform", Word(Platform))
     group = column("group_external_id", name="group")
     employee = column("employee", Key(Employee))
-    kind = column("kind", Word())
+    kind = column("kind", Word(FindingKind))
     reason = column("reason")
     expires = column("expires", Day())
     granted_by = shown("granted_by")

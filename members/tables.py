@@ -6,108 +6,37 @@ silence; what is exported is safe to open in a spreadsheet program and comes bac
 
 from __future__ import annotations
 
-import csv
-import io
-import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import tablib
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from import_export import fields, resources, results, widgets
-from import_export.formats import base_formats
-from import_export.tmp_storages import TempFolderStorage
 
-from members.spreadsheet import csv_safe, naive_utc, printable
+from members.spreadsheet import naive_utc
+from members.table_files import unescaped
 
 MAX_ROWS = 10_000
 """In either direction. An audit's own reports have no such limit: they are streamed."""
 
-UPLOAD_LIFETIME = timedelta(hours=12)
-"""How long an uploaded table waits for its confirmation; a sign-in lasts no longer."""
-
-_UPLOAD_PREFIX = "groupadmin-import-"
+_SPELT = {"id": "ID", "utc": "(UTC)", "slack": "Slack", "telegram": "Telegram"}
 
 
-def escaped(value: Any) -> Any:
-    """A cell that no spreadsheet program takes for a formula: an apostrophe stands in front."""
-    if not isinstance(value, str):
-        return value
-    text = printable(value)
-    return f"'{text}" if _runs(text) else text
+def label(column_name: str) -> str:
+    """How a column is headed: "slack_user_id" is "Slack user ID". `column_named` leads back."""
+    words = " ".join(_SPELT.get(word, word) for word in column_name.split("_"))
+    return words[:1].upper() + words[1:]
 
 
-def unescaped(value: Any) -> Any:
-    """The value that `escaped` made safe."""
-    return value[1:] if isinstance(value, str) and value.startswith("'") and _runs(value) else value
-
-
-def _runs(text: str) -> bool:
-    """Whether the text would be a formula without the apostrophes in front of it."""
-    bare = printable(text.lstrip("'"))
-    return csv_safe(bare) != bare
-
-
-class _SafeExport:
-    """Mixed into a format: escapes every cell before it is written."""
-
-    def export_data(self, dataset: tablib.Dataset, **options: Any) -> Any:
-        rows = [[escaped(cell) for cell in row] for row in dataset]
-        return super().export_data(tablib.Dataset(*rows, headers=dataset.headers), **options)  # type: ignore[misc]
-
-
-class UnreadableTable(ValueError):
-    """The uploaded file is no table of its format; the message is for the person who sent it."""
-
-
-class Csv(_SafeExport, base_formats.CSV):
-    """Comma-separated values in UTF-8."""
-
-    def create_dataset(self, in_stream: str, **options: Any) -> tablib.Dataset:
-        rows = list(csv.reader(io.StringIO(in_stream, newline="")))
-        for number, row in enumerate(rows, start=1):
-            if len(row) > len(rows[0]):
-                raise UnreadableTable(f"Row {number} has {len(row)} cells; the header has {len(rows[0])}.")
-        return super().create_dataset(in_stream, **options)
-
-
-class Xlsx(_SafeExport, base_formats.XLSX):
-    """Excel workbook, first sheet."""
-
-
-class UploadStorage(TempFolderStorage):
-    """Keeps an uploaded table between preview and confirmation.
-
-    The name comes back from the browser, so only files that were written here are opened.
-    """
-
-    name: str | None
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        if self.name and not Path(self.name).name.startswith(_UPLOAD_PREFIX):
-            raise FileNotFoundError(self.name)
-
-    def _open(self, mode: str = "r") -> Any:
-        if self.name:
-            return super()._open(mode)
-        forget_uploads()
-        file = tempfile.NamedTemporaryFile(prefix=_UPLOAD_PREFIX, delete=False)  # noqa: SIM115  # the caller closes it
-        self.name = file.name
-        return file
-
-
-def forget_uploads() -> None:
-    """Delete the uploaded tables that nobody confirmed in time: they hold names and addresses."""
-    oldest = (datetime.now(UTC) - UPLOAD_LIFETIME).timestamp()
-    for path in Path(tempfile.gettempdir()).glob(f"{_UPLOAD_PREFIX}*"):
-        with suppress(FileNotFoundError, PermissionError):  # somebody else's, or gone meanwhile
-            if path.stat().st_mtime < oldest:
-                path.unlink()
+def column_named(header: str) -> str:
+    """The name of the column that a header means, however it is written."""
+    return re.sub(r"[^a-z0-9]+", "_", header.lower()).strip("_")
 
 
 class Text(widgets.CharWidget):
@@ -121,10 +50,17 @@ class Text(widgets.CharWidget):
 
 
 class Word(widgets.Widget):
-    """One of a few words, however it is written: "Under review" is under_review."""
+    """One of a few words, or none, however it is written: "Under review" is under_review."""
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__()
+        self._words = [str(word) for word in words]
 
     def clean(self, value: Any, row: Any = None, **options: Any) -> str:
-        return "" if value is None else str(value).strip().lower().replace(" ", "_")
+        word = "" if value is None else str(value).strip().lower().replace(" ", "_")
+        if word and word not in self._words:
+            raise ValueError(f"“{value}” is none of: {', '.join(self._words)}.")
+        return word
 
 
 class WholeNumber(widgets.IntegerWidget):
@@ -209,47 +145,92 @@ class Keys(widgets.ManyToManyWidget):
 
     def clean(self, value: Any, row: Any = None, **options: Any) -> list[Model]:
         keys = [key.strip() for key in (Text().clean(value) or "").split(",")]
-        try:
-            return _by_key(self.model, [key for key in keys if key])
-        except ValueError as error:
-            # Raised outside the pass that collects the errors of single fields, so it says it all itself.
-            raise ValidationError(str(error)) from error
+        return _by_key(self.model, [key for key in keys if key])
 
 
 def _by_key(model: type[Model], keys: Iterable[str]) -> list[Any]:
     wanted = list(dict.fromkeys(keys))
-    found = {row.key: row for row in model._default_manager.filter(key__in=wanted)}  # type: ignore[attr-defined]
+    rows: Iterable[Any] = model._default_manager.filter(key__in=wanted)
+    found = {row.key: row for row in rows}
     for key in wanted:
         if key not in found:
             raise ValueError(f"There is no {model._meta.verbose_name} with the key “{key}”.")
     return [found[key] for key in wanted]
 
 
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """Everything that is wrong with one row, or with the table."""
+
+    row: int | None
+    """As a spreadsheet program counts: the header is row 1. None for the table."""
+    messages: tuple[tuple[str, str], ...]
+    """The label of the column, "" for the whole row, and one sentence."""
+    values: tuple[str, ...] = ()
+
+
 class TableResult(results.Result):
     """Names rows as a spreadsheet program does: the header is row 1."""
+
+    labels: Mapping[str, str] = MappingProxyType({})
+    """The label of each column by the attribute that it fills."""
 
     def append_base_error(self, error: results.Error) -> None:
         error.traceback = ""  # the page would print it below the sentence
         super().append_base_error(error)
 
     def append_invalid_row(self, number: int, row: Any, validation_error: ValidationError) -> None:
-        super().append_invalid_row(number + 1, row, validation_error)
+        self.invalid_rows.append(results.InvalidRow(number + 1, validation_error, tuple(row.values())))
 
     def row_errors(self) -> list[tuple[int, Any]]:
         return [(number + 1, errors) for number, errors in super().row_errors()]
 
+    def problems(self) -> list[RowProblem]:
+        """What is wrong, by row; what concerns the table stands first."""
+        table = [RowProblem(None, (("", str(error.error)),)) for error in self.base_errors]
+        rows = [
+            RowProblem(
+                number, tuple(("", str(error.error)) for error in errors), _texts(errors[0].row.values())
+            )
+            for number, errors in self.row_errors()
+        ]
+        rows += [
+            RowProblem(
+                invalid.number,
+                tuple(
+                    (self.labels.get(attribute, ""), sentence)
+                    for attribute, sentences in invalid.error_dict.items()
+                    for sentence in sentences
+                ),
+                _texts(invalid.values),
+            )
+            for invalid in self.invalid_rows
+        ]
+        return table + sorted(rows, key=lambda problem: problem.row or 0)
+
     def first_problem(self) -> str:
         """One line about the first thing that is wrong; empty when nothing is."""
-        for error in self.base_errors:
-            return str(error.error)
-        for number, errors in self.row_errors():
-            return f"Row {number}: {errors[0].error}"
-        for invalid in self.invalid_rows:
-            return f"Row {invalid.number}: {' '.join(invalid.error.messages)}"
+        for problem in self.problems():
+            sentences = " ".join(sentence for _, sentence in problem.messages)
+            return sentences if problem.row is None else f"Row {problem.row}: {sentences}"
         return ""
 
 
-class TableResource(resources.ModelResource):
+def _texts(values: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(str(value) for value in values if value not in (None, ""))
+
+
+class LabelledResource(resources.ModelResource):
+    """Rows of one model under headers that people read."""
+
+    def get_export_headers(self, *args: Any, **options: Any) -> list[str]:
+        return [label(name) for name in super().get_export_headers(*args, **options)]
+
+    def get_diff_headers(self) -> list[str]:
+        return [label(name) for name in super().get_diff_headers()]
+
+
+class TableResource(LabelledResource):
     """Rows of one model, known by their natural key."""
 
     class Meta:
@@ -265,21 +246,32 @@ class TableResource(resources.ModelResource):
     def before_import(self, dataset: tablib.Dataset, **options: Any) -> None:
         """Refuse a table that cannot be meant for this model."""
         self._rows_by_key: dict[tuple[str, ...], int] = {}
-        problem = self._misfit([str(header or "") for header in dataset.headers or ()], len(dataset))
+        headers = [str(header or "") for header in dataset.headers or ()]
+        problem = self._misfit(headers, len(dataset))
         if problem:
             del dataset[:]  # else every row would be tried all the same
             raise ValueError(problem)
+        dataset.headers = [column_named(header) for header in headers]
+
+    def after_import(self, dataset: tablib.Dataset, result: TableResult, **options: Any) -> None:
+        result.labels = {field.attribute: label(field.column_name) for field in self.get_import_fields()}
+
+    @classmethod
+    def column_labels(cls) -> list[str]:
+        """How the columns may be headed that an import takes."""
+        return [label(field.column_name) for field in cls().get_import_fields()]
 
     def _misfit(self, headers: Sequence[str], row_count: int) -> str:
         known = [field.column_name for field in self.get_import_fields()]
-        for header in headers:
-            if header not in known:
-                return f"Unknown column “{header}”. Columns are: {', '.join(known)}."
-            if headers.count(header) > 1:
+        named = [column_named(header) for header in headers]
+        for header, name in zip(headers, named, strict=True):
+            if name not in known:
+                return f"Unknown column “{header}”. Columns are: {', '.join(map(label, known))}."
+            if named.count(name) > 1:
                 return f"The column “{header}” stands twice in the table."
         for name in self._meta.import_id_fields:
-            if (column_name := self.fields[name].column_name) not in headers:
-                return f"The column “{column_name}” is missing: it says which row is meant."
+            if (column_name := self.fields[name].column_name) not in named:
+                return f"The column “{label(column_name)}” is missing: it says which row is meant."
         if row_count > MAX_ROWS:
             return f"At most {MAX_ROWS:,} rows at a time; this table has {row_count:,}."
         return ""
@@ -293,6 +285,22 @@ class TableResource(resources.ModelResource):
         first = self._rows_by_key.setdefault(key, options["row_number"])
         if first != options["row_number"]:
             raise ValidationError(f"This is about the same as row {first + 1}.")
+
+    def import_instance(self, instance: Any, row: Any, **options: Any) -> None:
+        """Reads the columns of several keys too, which the package does only in rows that are right."""
+        errors: dict[str, Any] = {}
+        try:
+            super().import_instance(instance, row, **options)
+        except ValidationError as error:
+            errors = error.update_error_dict(errors)
+        for field in self.get_import_fields():
+            if isinstance(field.widget, Keys) and field.column_name in row:
+                try:
+                    field.clean(row)
+                except ValueError as error:
+                    errors[field.attribute] = ValidationError(str(error))
+        if errors:
+            raise ValidationError(errors)
 
     def before_save_instance(self, instance: Any, row: Any, **options: Any) -> None:
         instance._change_reason = f"import of {options.get('file_name') or 'a table'}"[:100]

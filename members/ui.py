@@ -9,6 +9,7 @@ Template authors find the same pieces as tags: `{% load ui %}`. Charts are in `m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
@@ -148,3 +149,8 @@ def empty_state(title: str, hint: str = "", *, action: str = "", url: str = "") 
     return format_html(
         '<div class="empty-state"><p class="empty-title">{}</p>{}{}</div>', title, text, button
     )
+
+
+def named_actions(choices: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The choices of a list's actions; the empty one says what it is for, instead of "---------"."""
+    return [(value, label if value else "Choose…") for value, label in choices]

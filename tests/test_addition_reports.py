@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from audits.additions.lines import Section, count_lines, read_lines
-from audits.additions.markdown import escaped, write_markdown
+from audits.additions.markdown import write_markdown
 from audits.additions.report import file_safe, report_name, store_reports, try_to_store_reports
 from audits.additions.workbook import LINES, write_workbook
 from audits.models import AuditRun, RunState
 from audits.models import Trigger as AuditTrigger
 from audits.remediation.draft import ALREADY_THERE
+from members.markdown import escaped
 from members.models import Employee
 from members.operations.models import Operation, OperationReport, Step, Trigger
 from members.operations.plan import Plan, PlannedStep, Skipped, Target
@@ -192,6 +193,7 @@ class TestWhatItTells:
             skipped=[
                 (Target(Platform.SLACK, "C9", "old-bitsafe"), "The group is archived."),
                 (Target(Platform.SLACK, "", "", "cy", "Cy Third"), "No Slack account of Cy Third is known."),
+                (Target(Platform.SLACK, "", "misspelt"), "No group in scope is called so."),
             ],
         )
 
@@ -202,6 +204,7 @@ class TestWhatItTells:
         assert "| Slack | old-bitsafe | C9 |" in text
         assert "## Cy Third (cy)\n" in text
         assert "| Slack | All groups |  |" in text
+        assert "\n|  | misspelt |  |" in text, "who knows of which platform it is"
 
     def test_the_operation_itself(self, tmp_path: Path) -> None:
         operation = ended([(slack("ada", "C1"), ADDED)], message="Slack took a break.\nSo did we.")

@@ -40,12 +40,18 @@ def said(outcome: Outcome) -> str:
 
 
 class TestTelegramIsNotSetUp:
-    @pytest.mark.parametrize("name", ["TELEGRAM_API_ID", "TELEGRAM_API_HASH", "TELEGRAM_SESSION"])
+    @pytest.mark.parametrize("name", ["TELEGRAM_API_ID", "TELEGRAM_API_HASH"])
     def test_a_setting_is_missing(self, office: Office, settings: Settings, name: str) -> None:
         setattr(settings, name, "")
         outcome = office.audit(TELEGRAM)
         assert (outcome.code, outcome.state) == (4, "failed")
         assert f"set {name}" in said(outcome)
+
+    def test_nobody_is_signed_in(self, office: Office, settings: Settings) -> None:
+        settings.TELEGRAM_SESSION = ""
+        outcome = office.audit(TELEGRAM)
+        assert (outcome.code, outcome.state) == (4, "failed")
+        assert "Nobody is signed in to Telegram" in said(outcome)
 
     def test_a_session_that_is_none(self, office: Office, settings: Settings) -> None:
         settings.TELEGRAM_SESSION = "not a session"

@@ -60,7 +60,7 @@ class TestAProcess:
         assert done.returncode == 4
         assert done.stderr.splitlines()[-2:] == [
             "Slack is not configured: set SLACK_USER_TOKEN to a user token (xoxp-…)",
-            "Telegram is not configured: set TELEGRAM_SESSION (sign in to get one)",
+            "Nobody is signed in to Telegram: open Telegram accounts, or run manage.py telegram_signin",
         ]
         assert done.stdout.splitlines() == [
             f"Audit {AuditRun.objects.get().pk}: failed",

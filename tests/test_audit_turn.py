@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -18,15 +19,15 @@ from audits.remediation.selections import MissingSelection
 from audits.turn import Turn, TurnLost
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
+from groupadmin.sandbox.slack.faults import Delay as SlackDelay
 from groupadmin.sandbox.telegram.effects import Delay
 from members.operations import lease, runner
 from members.operations.models import Lease
 from members.platforms.errors import TryLater
 from members.platforms.types import Platform
-from tests.audit_world import TINY, Office
+from tests.audit_world import TINY, Meanwhile, Office
 from tests.remediation_world import confirmed, planned
 
-ACCOUNT = lease.connection_of(Platform.TELEGRAM)
 SOMEBODY = "another-machine:1:operation"
 
 
@@ -35,14 +36,18 @@ def office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Off
     return Office(start_sandbox(build_company(TINY)))
 
 
+def account() -> str:
+    return lease.connection_of(Platform.TELEGRAM)
+
+
 def taken_by_somebody() -> lease.Hold:
-    hold = lease.take(connection=ACCOUNT, owner=SOMEBODY)
+    hold = lease.take(connection=account(), owner=SOMEBODY)
     assert hold is not None
     return hold
 
 
 def holder() -> str:
-    return Lease.objects.filter(connection=ACCOUNT).values_list("owner", flat=True).first() or ""
+    return Lease.objects.filter(connection=account()).values_list("owner", flat=True).first() or ""
 
 
 def request(*platforms: Platform) -> AuditRun:
@@ -53,13 +58,17 @@ class TestAnAudit:
     def test_holds_the_account_while_it_looks_and_gives_it_back(self, office: Office) -> None:
         office.telegram.script.add("GetDialogs", Delay(1.5))
         run = request()
-        holders: set[str] = set()
+        holders: set[bool] = set()
 
-        services.execute_audit(run.pk, show=lambda view: holders.add(holder()))
+        def watch(view: ProgressView) -> None:
+            run.refresh_from_db()
+            assert run.owner
+            holders.add(holder() == run.owner)
+
+        services.execute_audit(run.pk, show=watch)
 
         run.refresh_from_db()
-        assert (run.state, holders) == ("complete", {run.owner})
-        assert holder() == ""
+        assert (run.state, holders, holder()) == ("complete", {True}, "")
 
     def test_keeps_an_operation_waiting(self, office: Office) -> None:
         office.audit()
@@ -117,7 +126,37 @@ class TestAnAudit:
         run = services.execute_audit(request().pk, show=lose)
 
         assert (run.state, run.results.count()) == ("queued", 0)
+        assert "took over the Telegram account" in run.message
         assert holder() == SOMEBODY
+
+    def test_that_a_person_runs_says_what_happened_and_what_to_do(self, office: Office) -> None:
+        def lose() -> None:
+            Lease.objects.update(owner=SOMEBODY, token=99)
+            connection.close()
+
+        office.slack.script.add("users.conversations", Meanwhile(lose))
+        office.telegram.script.add("GetDialogs", Delay(30))
+
+        outcome = office.audit()
+
+        (run,) = AuditRun.objects.all()
+        assert (outcome.code, run.state) == (1, "queued")
+        assert outcome.error == (
+            "Another process took over the Telegram account: this one gave no sign of life for 45 seconds. "
+            "Nothing was recorded here: run manage.py audit again, or leave it to the workers, "
+            f"for whom it waits as {run}."
+        )
+
+    def test_waits_for_nothing_where_telegram_is_not_set_up(self, office: Office, settings: Settings) -> None:
+        settings.TELEGRAM_SESSION = ""
+        office.slack.script.add("users.conversations", SlackDelay(1.2))
+        taken_by_somebody()
+        labels: list[str] = []
+
+        run = services.execute_audit(request().pk, show=lambda view: labels.append(view.label))
+
+        assert run.state == "partial"
+        assert labels and not any("waiting for an operation" in label for label in labels)
 
     def test_of_slack_alone_needs_no_turn(self, office: Office) -> None:
         taken_by_somebody()
@@ -160,7 +199,7 @@ class TestATurn:
     def test_that_never_came_is_not_taken_later(self) -> None:
         hold = taken_by_somebody()
         turn = self.turn()
-        assert turn.waiting
+        assert not turn.waiting, "nobody has asked for it yet"
         with pytest.raises(TryLater, match="an operation uses the account"):
             self.use(turn)
         lease.release(hold)

@@ -15,6 +15,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.db.models.signals import post_init
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -27,7 +28,7 @@ from members.admin.base import TableExportMixin
 from members.models import Employee, Exclusion, Group
 from members.policy import FindingKind
 from members.services import load_policy
-from members.tables import Xlsx
+from members.table_files import Xlsx
 from tests.audit_rows import ADA, BOB, on_telegram, slack_run, stored
 from tests.worlds import NOW, TELEGRAM, channel, in_groups, judge, policy, seen, supergroup
 
@@ -310,6 +311,34 @@ class TestFindingsList:
         assert "There is nothing to accept" in answer.content.decode()
         assert Exclusion.objects.get().reason == "They asked."
 
+    def test_the_way_back_to_the_whole_list_stands_where_something_narrows_it(self, viewer: Client) -> None:
+        slack_run("acme-bitsafe", "globex-bitsafe")
+        assert ">Clear</a>" not in read(viewer, FINDINGS)
+        assert ">Clear</a>" in read(viewer, f"{FINDINGS}?q=globex")
+
+    def test_two_who_accept_at_the_same_moment_are_told_which_of_them_did(self, admin_client: Client) -> None:
+        slack_run("acme-bitsafe")
+        finding = Finding.objects.get()
+
+        def be_faster(**_: object) -> None:
+            """As soon as the form is made, which nothing holds against it yet."""
+            post_init.disconnect(be_faster, sender=Exclusion)
+            Exclusion.objects.create(
+                platform=finding.platform,
+                group_external_id=finding.group_external_id,
+                employee=finding.employee,
+                kind=finding.kind,
+                reason="Mine.",
+            )
+
+        post_init.connect(be_faster, sender=Exclusion)
+        accept = reverse("admin:audits_finding_accept", args=[finding.pk])
+        answer = admin_client.post(accept, {"reason": "Mine too."}, follow=True)
+
+        (message,) = answer.context["messages"]
+        assert "Somebody else accepted it at the same moment" in str(message)
+        assert Exclusion.objects.get().reason == "Mine."
+
     def test_those_who_may_not_grant_exceptions_accept_nothing(self, viewer: Client) -> None:
         slack_run("acme-bitsafe")
         pk = Finding.objects.get().pk
@@ -353,7 +382,7 @@ class TestFindingsList:
         assert response.status_code == 200, response.content.decode()[:500]
         sheet = openpyxl.load_workbook(BytesIO(response.content)).active
         assert list(sheet.values) == [  # type: ignore[union-attr]
-            ("group_name", "employee_name", "state"),
+            ("Group name", "Employee name", "State"),
             ("'=acme-bitsafe", "Bob Example", "open"),
         ]
 

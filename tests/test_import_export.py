@@ -38,7 +38,7 @@ from members.models import (
 from members.platforms.types import GroupKind, Platform, Privacy
 from members.policy import FindingKind, Level, Match, ScopeKind
 from members.spreadsheet import csv_safe, printable
-from members.tables import escaped, unescaped
+from members.table_files import UPLOAD_LIFETIME, escaped, unescaped
 
 XLSX, CSV = "0", "1"
 NOW = datetime(2026, 5, 4, 8, tzinfo=UTC)
@@ -179,7 +179,7 @@ class TestImport:
     @pytest.mark.parametrize(
         ("column", "value", "reason"),
         [
-            ("status", "retired", "'retired' is not a valid choice"),
+            ("status", "retired", "“retired” is none of: active, optional, under_review, offboarded."),
             ("teams", "core, cor", "There is no team with the key “cor”."),
             ("telegram_user_id", "12x", "“12x” is not a whole number."),
             ("telegram_user_id", "-5", "“-5” is not a whole number."),
@@ -208,9 +208,12 @@ class TestImport:
     @pytest.mark.parametrize(
         ("table", "reason"),
         [
-            ([["key", "nmae"], ["ada", "Ada"]], "Unknown column “nmae”."),
+            (
+                [["key", "nmae"], ["ada", "Ada"]],
+                "Unknown column “nmae”. Columns are: Key, Name, Title,",
+            ),
             ([["key", "name", "name"], ["ada", "Ada", "Ada"]], "The column “name” stands twice"),
-            ([["name"], ["Ada"]], "The column “key” is missing"),
+            ([["name"], ["Ada"]], "The column “Key” is missing"),
         ],
     )
     def test_a_table_for_something_else_is_refused(
@@ -229,9 +232,10 @@ class TestImport:
         [
             (as_csv([["key", "name"], ["ada", "Ada"], ["bob", "Bob", "?"]]), CSV, "Row 3 has 3 cells;"),
             ("key,name\nada,Ädä\n".encode("latin-1"), CSV, "This is no CSV file in UTF-8."),
-            (b"key,name\nada,Ada\n", XLSX, "This file cannot be read."),
+            (b"key,name\nada,Ada\n", XLSX, "This is no table of the format that you chose."),
+            (b"\x89PNG\r\n\x1a\n", CSV, "This is no CSV file in UTF-8."),
         ],
-        ids=["a row with more cells than the header", "not UTF-8", "not a workbook"],
+        ids=["a row with more cells than the header", "not UTF-8", "not a workbook", "a picture"],
     )
     def test_a_file_that_is_no_table_is_refused_in_words(
         self, admin_client: Client, content: bytes, format: str, told: str
@@ -239,6 +243,30 @@ class TestImport:
         response = upload(admin_client, Employee, content, format)
         (error,) = response.context["form"].errors["import_file"]
         assert error.startswith(told)
+        assert "They may be:</" not in response.content.decode()
+        assert "<code>Key, Name, Title," in response.content.decode()
+
+    def test_everything_that_is_wrong_with_a_row_is_told_at_once(self, admin_client: Client) -> None:
+        table = [
+            ["Key", "Name", "Status", "Teams", "Telegram user ID"],
+            ["eve", "Eve", "retired", "cor", "12x"],
+        ]
+        (problem,) = upload(admin_client, Employee, as_csv(table)).context["result"].problems()
+        assert problem.row == 2
+        assert dict(problem.messages) == {
+            "Status": "“retired” is none of: active, optional, under_review, offboarded.",
+            "Teams": "There is no team with the key “cor”.",
+            "Telegram user ID": "“12x” is not a whole number.",
+        }
+        assert problem.values == ("eve", "Eve", "retired", "cor", "12x")
+
+    @pytest.mark.parametrize("delimiter", [";", "\t"], ids=["semicolons", "tabs"])
+    def test_a_table_of_a_country_whose_numbers_have_commas(
+        self, admin_client: Client, delimiter: str
+    ) -> None:
+        text = "\n".join(delimiter.join(map(str, row)) for row in EMPLOYEES)
+        confirm(admin_client, Employee, upload(admin_client, Employee, text.encode()))
+        assert {team.key for team in Employee.objects.get(key="bob").teams.all()} == {"core", "bd"}
 
     def test_what_no_longer_fits_when_it_is_confirmed_imports_nothing(self, admin_client: Client) -> None:
         preview = upload(admin_client, Employee, as_csv(EMPLOYEES))
@@ -265,7 +293,7 @@ class TestImport:
         (forgotten,) = tmp_path.iterdir()
         others = tmp_path / "somebody else's"
         others.touch()
-        past = (datetime.now(UTC) - tables.UPLOAD_LIFETIME).timestamp() - 1
+        past = (datetime.now(UTC) - UPLOAD_LIFETIME).timestamp() - 1
         for path in (forgotten, others):
             os.utime(path, (past, past))
 
@@ -440,9 +468,15 @@ class TestExport:
         preview = upload(admin_client, model, export(admin_client, model, format), format)
         assert f"{count} skipped" in confirm(admin_client, model, preview)
 
+    def test_columns_are_headed_for_people(self, admin_client: Client) -> None:
+        fill()
+        (row, *_) = exported(admin_client, Group)
+        assert {"External ID", "History visibility", "First seen (UTC)"} <= row.keys()
+        assert "First seen (UTC)" in admin_client.get(page(Group, "export")).content.decode()
+
     def test_a_name_that_looks_like_a_formula_is_only_text(self, admin_client: Client) -> None:
         fill()
-        assert {row["name"] for row in exported(admin_client, Group)} == {"'=1+1", "bell"}
+        assert {row["Name"] for row in exported(admin_client, Group)} == {"'=1+1", "bell"}
         kinds = {cell.value: cell.data_type for cell in cells(export(admin_client, Group, XLSX))}
         assert kinds["'=1+1"] == "s"
 
@@ -454,9 +488,9 @@ class TestExport:
 
     def test_filters_and_search_of_the_list_hold(self, admin_client: Client) -> None:
         fill()
-        assert [row["external_id"] for row in exported(admin_client, Group, "?q=bell")] == ["C2"]
+        assert [row["External ID"] for row in exported(admin_client, Group, "?q=bell")] == ["C2"]
         pinned = exported(admin_client, Group, "?category_pinned__exact=1")
-        assert [row["external_id"] for row in pinned] == ["C1"]
+        assert [row["External ID"] for row in pinned] == ["C1"]
 
     def test_it_costs_the_same_for_few_rows_and_for_many(
         self, admin_client: Client, django_assert_max_num_queries: DjangoAssertNumQueries

@@ -18,7 +18,7 @@ from audits.remediation.verification import before_and_after, verification_of
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack import SlackUser
-from groupadmin.sandbox.telegram.world import TelegramUser
+from groupadmin.sandbox.telegram.world import AdminRights, TelegramUser
 from members.models import Category, Employee, Exclusion, Group, MembershipRule, Team
 from members.operations import runner
 from members.operations.connections import account_on
@@ -272,6 +272,21 @@ class TestAddingPeople:
 
         assert outcomes(operation)[SLACK, channel.id, "zoe"][0] == "already_there"
 
+    @pytest.mark.parametrize("change", [{"in_scope": False}, {"visible": False}, {"archived": True}])
+    def test_leaves_out_a_group_that_left_the_audit_since(
+        self, office: Office, change: dict[str, bool]
+    ) -> None:
+        newcomer(office)
+        channel = office.channel()
+        selection = PeopleSelection(employees=("zoe",), groups=((SLACK, channel.id),), platforms=(SLACK,))
+        operation = confirmed(planned(plan_people(selection)))
+        Group.objects.filter(external_id=channel.id).update(**change)
+
+        runner.run_operation(operation.pk)
+
+        assert outcomes(operation)[SLACK, channel.id, "zoe"][0] == "changed_meanwhile"
+        assert "U0ZOE" not in channel.members
+
     def test_invites_as_many_as_the_platform_takes(self, db: None) -> None:
         sizes = [account_on(platform).largest_invitation for platform in (SLACK, TELEGRAM)]
 
@@ -321,16 +336,35 @@ class TestTakingBack:
         assert kept < set(outcomes(undo)), "what everybody may add, only admins may remove"
         assert missing_in_truth(office) == missing - kept
 
+    def test_whoever_was_made_an_admin_since_stays(self, office: Office, settings: Settings) -> None:
+        settings.OPERATION_CAP_REMOVED_PEOPLE = 100
+        account = office.company.telegram_account_id
+        operation = carried_out(plan_missing(MissingSelection(platforms=(TELEGRAM,))))
+        step = next(
+            step
+            for step in operation.steps.filter(state="done")
+            if office.company.telegram.chats[int(step.group_id)].creator == account
+        )
+        chat, person = office.company.telegram.chats[int(step.group_id)], int(step.user_id)
+        office.telegram.run(lambda: chat.admins.update({person: AdminRights()}))
+
+        undo = undo_operation(operation=operation, actor=OPERATOR)
+        runner.run_operation(confirmed(undo).pk)
+
+        assert outcomes(undo)[TELEGRAM, step.group_id, step.subject][0] == "changed_meanwhile"
+        assert person in chat.members
+
     def test_a_removal_brings_them_back(self, office: Office) -> None:
         channel = office.channel(lambda truth, _: "bo" in truth.required_present)
         target = Target(SLACK, channel.id, channel.name, "bo", "Bo Example", office.slack_id("bo"))
         removal = carried_out(plan_removals(PairSelection((target,))))
         assert office.slack_id("bo") not in channel.members
+        Group.objects.filter(external_id=channel.id).update(in_scope=False)  # they were in it all the same
 
         undo = undo_operation(operation=removal, actor=OPERATOR)
         runner.run_operation(confirmed(undo).pk)
 
-        assert (undo.kind, office.slack_id("bo") in channel.members) == ("add_people", True)
+        assert (undo.kind, office.slack_id("bo") in channel.members) == ("bring_back", True)
         again = plan_again(operation=undo, actor=OPERATOR)
         assert set(outcomes(again)) == {(SLACK, channel.id, "bo")}
 

@@ -16,7 +16,8 @@ from audits.remediation import missing, people
 from audits.remediation.facts import Facts, Place, Standing
 from audits.remediation.missing import Gap
 from audits.remediation.obstacles import exclusion_of
-from audits.remediation.selections import MissingSelection, PairSelection, PeopleSelection, group_names
+from audits.remediation.selections import MissingSelection, PairSelection, PeopleSelection
+from members.management.group_names import group_names
 from members.operations.plan import Plan, Target, batches
 from members.platforms.types import Platform
 from members.policy import (

@@ -12,6 +12,7 @@ from itertools import groupby
 from django.db.models import Case, CharField, Count, F, Min, Value, When, Window
 
 from audits.remediation.draft import ALREADY_THERE
+from audits.remediation.invitations import links_sent_after
 from members.models import Employee
 from members.operations.display import step_label
 from members.operations.models import Operation
@@ -37,7 +38,8 @@ class Line:
     """One person in one group. Without a person it is about everybody; without a group, about all groups."""
 
     section: Section
-    platform: Platform
+    platform: Platform | None
+    """None for a name that nobody knows."""
     person: str
     person_name: str
     user_id: str
@@ -50,8 +52,8 @@ class Line:
     """When it was done, or found to be so."""
 
     @property
-    def place(self) -> tuple[str, str]:
-        return self.platform, self.group_id
+    def platform_label(self) -> str:
+        return self.platform.label if self.platform is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ def _accounts(user_ids: Mapping[Platform, str], employee: Employee | None) -> It
 
 def _step_lines(operation: Operation) -> Iterator[Line]:
     """By person, in the order in which they first occur, then by section and position."""
+    links = links_sent_after(operation)
     steps = operation.steps.annotate(section=_SECTION).annotate(section_at=_SECTION_AT, person_at=_PERSON_AT)
     for step in steps.order_by("person_at", "section_at", "position").iterator(chunk_size=1000):
         yield Line(
@@ -153,9 +156,13 @@ def _step_lines(operation: Operation) -> Iterator[Line]:
             group_id=step.group_id,
             group_name=step.group_name,
             outcome=step_label(operation.kind, step.state, step.outcome),
-            message=step.message,
+            message=_with_link(step.message, links.get((step.platform, step.user_id, step.group_id))),
             at=step.finished_at or operation.finished_at or operation.planned_at,
         )
+
+
+def _with_link(message: str, sent_at: datetime | None) -> str:
+    return message if sent_at is None else f"{message}. Was sent one at {sent_at:%Y-%m-%d %H:%M} UTC."
 
 
 def _skipped_lines(operation: Operation) -> dict[str, dict[Section, list[Line]]]:
@@ -165,7 +172,7 @@ def _skipped_lines(operation: Operation) -> dict[str, dict[Section, list[Line]]]
         target, section = skipped.target, _section_of(skipped)
         line = Line(
             section=section,
-            platform=target.platform,
+            platform=None if target.only_a_name else target.platform,
             person=target.subject,
             person_name=target.subject_name,
             user_id=target.user_id,

@@ -7,23 +7,18 @@ verifies it has been recorded.
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping
 from datetime import UTC
-from pathlib import Path
 
 import structlog
-from django.core.files import File
-from django.db import transaction
 
 from audits.additions.lines import people_named
 from audits.additions.markdown import write_markdown
 from audits.additions.workbook import write_workbook
 from members.operations.membership import ADD
-from members.operations.models import Operation, OperationReport
+from members.operations.models import Operation
+from members.operations.reports import Writers, keep_reports
 
-WRITERS: Mapping[str, Callable[[Operation, Path], None]] = {"md": write_markdown, "xlsx": write_workbook}
+WRITERS: Writers = {"md": write_markdown, "xlsx": write_workbook}
 
 _LONGEST_USERNAME = 64
 """In characters, of a file's name; that of a platform is shorter."""
@@ -36,12 +31,7 @@ def store_reports(operation: Operation) -> None:
 
     Raises OSError when the disk refuses.
     """
-    name = report_name(operation)
-    with tempfile.TemporaryDirectory() as folder:
-        for format, write in WRITERS.items():
-            path = Path(folder) / f"{name}.{format}"
-            write(operation, path)
-            _keep(operation, format, path)
+    keep_reports(operation, WRITERS, name=report_name(operation))
 
 
 def try_to_store_reports(operation: Operation) -> None:
@@ -65,26 +55,3 @@ def report_name(operation: Operation) -> str:
 def file_safe(username: str) -> str:
     """The username as part of a file's name: ASCII letters, digits, ".", "_" and "-", and never nothing."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", username)[:_LONGEST_USERNAME].strip(".-") or "somebody"
-
-
-def _keep(operation: Operation, format: str, path: Path) -> None:
-    with transaction.atomic():
-        report, _ = OperationReport.objects.select_for_update().get_or_create(
-            operation=operation, format=format
-        )
-        if report.file:
-            _put_in_place_of(Path(report.file.path), path)
-            return
-        with path.open("rb") as file:
-            report.file.save(path.name, File(file))
-
-
-def _put_in_place_of(kept: Path, path: Path) -> None:
-    """At every moment one of the two is there, whole, whatever the disk says."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_name(f".{kept.name}.part")
-    try:
-        shutil.copyfile(path, part)
-        part.replace(kept)
-    finally:
-        part.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from audits.additions.lines import Section
 from audits.models import AuditRun, RunState
+from audits.remediation.invitations import links_sent_after
 from audits.remediation.verification import GroupState, verification_of
 from members.operations.display import STATE_WORDS, kind_label
 from members.operations.models import Operation
@@ -30,6 +31,8 @@ def facts(
         totals[section] += count
     for section in Section:
         yield section, totals[section]
+    if links := links_sent_after(operation):
+        yield "Sent a link to join instead", len(links)
     yield "Planned by", operation.planned_by
     yield "Planned (UTC)", operation.planned_at
     yield "Confirmed by", operation.confirmed_by

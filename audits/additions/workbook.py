@@ -56,7 +56,7 @@ def _lines(operation: Operation) -> Iterator[tuple[CellValue, ...]]:
         yield (
             line.person_name if line.person else "Everybody",
             line.person,
-            line.platform.label,
+            line.platform_label,
             line.user_id,
             line.group_name or "All groups",
             line.group_id,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -76,10 +77,14 @@ class AcceptanceForm(ExclusionFormBase):
             raise ValidationError("This day is over.")
         return expires
 
-    def grant(self, granted_by: str) -> Exclusion:
-        """Store the exclusion as granted now."""
+    def grant(self, granted_by: str) -> Exclusion | None:
+        """Store the exclusion as granted now; None when somebody else has granted it at the same moment."""
         self.instance.granted_by, self.instance.granted_at = granted_by, timezone.now()
-        exclusion: Exclusion = self.save()
+        try:
+            with transaction.atomic():
+                exclusion: Exclusion = self.save()
+        except IntegrityError:
+            return None
         return exclusion
 
 

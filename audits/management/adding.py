@@ -2,42 +2,70 @@
 
 from __future__ import annotations
 
-import time
 from argparse import ArgumentParser
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 from django.core.management.base import CommandError
-from django.utils import timezone
 
-from audits import services
 from audits.additions.report import try_to_store_reports
 from audits.latest import speaking_runs
+from audits.management.verifying import VerifyingCommand
 from audits.models import AuditRun, RunState
+from audits.remediation import invitations
+from audits.remediation.invitations import people_not_added, plan_invitations
 from audits.remediation.people import UnknownPerson, employees_named
 from audits.remediation.verification import before_and_after, verification_of
 from members.management.base import ExitCode
-from members.management.progress import ProgressLine
-from members.management.writing import SHOWN, WriterCommand
+from members.management.writing import SHOWN
 from members.models import Category, Employee
 from members.operations.models import Operation
+from members.operations.plan import Plan
+from members.operations.states import FINISHED
 from members.platforms.types import Platform
 from members.policy import bare_username
 from members.spreadsheet import one_line
 
-_PAUSE = 1.0
+_LATEST = 0
+_LOOKED_AT = 20
+"""How many operations are looked through for the latest with somebody to send a link."""
 
 
-class AddingCommand(WriterCommand):
+class AddingCommand(VerifyingCommand):
     """A command that adds people, and then lets an audit tell what came of it."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--platform", choices=[*map(str, Platform), "all"], default="all")
         parser.add_argument("--category", metavar="KEY", help="Only in the groups of this category.")
         super().add_arguments(parser)
+        parser.add_argument(
+            "--invite-links",
+            type=int,
+            nargs="?",
+            const=_LATEST,
+            metavar="N",
+            help="Instead of adding anybody, send invite links to whom operation N, or the latest, could "
+            "not add because of their privacy settings.",
+        )
+
+    def plan_additions(self, options: dict[str, Any]) -> Plan:
+        """The plan of additions for what the command line asks for. Raises CommandError."""
+        raise NotImplementedError
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        number = options["invite_links"]
+        if number is not None:
+            self.parent = _chosen_operation(number, self.kind)
+            self.kind = invitations.KIND
+        super().handle(*args, **options)
+
+    def plan(self, options: dict[str, Any]) -> Plan:
+        return self.plan_additions(options) if self.parent is None else plan_invitations(self.parent)
 
     def follow_up(self, operation: Operation) -> ExitCode:
         """Run the audit that verifies it, and print how complete the groups were before and are after."""
+        self._offer_links(operation)
         run = verification_of(operation.pk)
         try:
             return ExitCode.DONE if run is None else self._verify(operation, run)
@@ -48,8 +76,16 @@ class AddingCommand(WriterCommand):
             try_to_store_reports(operation)  # nobody will verify it: the report has to say so
             raise
 
+    def _offer_links(self, operation: Operation) -> None:
+        if count := people_not_added(operation):
+            people = "1 person" if count == 1 else f"{count} people"
+            command = f"manage.py {type(self).__module__.rpartition('.')[-1]} --invite-links {operation.pk}"
+            self.stdout.write(
+                f"{people} may still join by an invite link: {command} shows the messages, --yes sends them."
+            )
+
     def _verify(self, operation: Operation, run: AuditRun) -> ExitCode:
-        run = self._audited(run)
+        run = self.run_audit(run)
         if run.state != RunState.COMPLETE:
             self.stdout.write(f"Verification: {run} is {run.get_state_display().lower()}.")
             for line in run.message.splitlines():
@@ -60,23 +96,6 @@ class AddingCommand(WriterCommand):
         if seen:
             self._print_states(run, operation)
         return ExitCode.DONE if len(seen) == len(states) else ExitCode.PARTLY_DONE
-
-    def _audited(self, run: AuditRun) -> AuditRun:
-        """Run it here, or wait until whoever has taken it has run it."""
-        with ProgressLine(self) as line:
-            while not run.finished:
-                try:
-                    run = services.execute_audit(
-                        run.pk, show=lambda view: line.show(f"Verifying: {view.label}", view.percent)
-                    )
-                except services.AuditBusy:
-                    services.recover_audits(now=timezone.now())
-                    run.refresh_from_db()
-                    label = run.progress_label or "waiting for another audit to end"
-                    line.show(f"Verifying: {label}", run.progress_percent)
-                    if not run.finished:
-                        time.sleep(_PAUSE)
-        return run
 
     def _print_states(self, run: AuditRun, operation: Operation) -> None:
         states = before_and_after(operation)
@@ -89,6 +108,20 @@ class AddingCommand(WriterCommand):
             self.stdout.write(f"  {label}: {state.before or 'unknown'} → {state.after or 'not seen'}")
         if len(states) > SHOWN:
             self.stdout.write(f"  … and {len(states) - SHOWN} more, in the report")
+
+
+def _chosen_operation(number: int, kind: str) -> Operation:
+    """The operation, or the latest of this kind, whose failures links may mend. Raises CommandError."""
+    ended = Operation.objects.filter(state__in=FINISHED).order_by("-pk")
+    chosen = ended.filter(kind=kind)[:_LOOKED_AT] if number == _LATEST else ended.filter(pk=number)
+    for operation in chosen:
+        if people_not_added(operation):
+            return operation
+    which = "the latest operations" if number == _LATEST else f"operation {number}"
+    raise CommandError(
+        f"Nobody to send a link to: no privacy settings kept {which} from adding anybody.",
+        returncode=ExitCode.USAGE,
+    )
 
 
 def chosen_platforms(option: str) -> tuple[Platform, ...]:

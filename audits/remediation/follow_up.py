@@ -7,11 +7,15 @@ from audits.models import AuditRun, RunState
 from audits.remediation.automatic import add_to_new_groups
 from audits.remediation.verification import note_outcome
 from members.operations.models import Operation
+from telegram_ops import ownership_requests
 
 
 def follow_up(run: AuditRun) -> None:
-    """Tell the operation that `run` verifies what came of it, and let rules add people to new groups."""
+    """Tell the operation that `run` verifies what came of it, end the requests for groups that are ours by
+    now, and let rules add people to new groups."""
     recorded = run.state in (RunState.COMPLETE, RunState.PARTIAL)
+    if recorded:
+        ownership_requests.settle()
     if run.operation_id is not None:
         if recorded:
             note_outcome(run, run.operation_id)

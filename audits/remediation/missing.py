@@ -19,6 +19,7 @@ from members.operations.membership import ADD
 from members.operations.models import Step
 from members.operations.plan import Plan
 from members.operations.states import StepState
+from members.platforms.outcomes import Outcome
 from members.platforms.types import Platform
 from members.policy import UNCATEGORISED, FindingKind, Level, Person, rules_for
 
@@ -27,6 +28,16 @@ KIND = "add_missing"
 PAUSE_AFTER_FAILURE = timedelta(days=7)
 """How long what acts by itself leaves somebody alone whom it could not add: whoever does not want to be
 added must not be asked every night."""
+
+_FAILURES_OF_OURS = (
+    Outcome.MISSING_SCOPE,
+    Outcome.PEER_FLOOD,
+    Outcome.ACCOUNT_TROUBLE,
+    Outcome.RATE_LIMITED,
+    Outcome.UNREACHABLE,
+    Outcome.NOT_VERIFIED,
+)
+"""They say nothing of whom was to be added where: once mended, the next attempt may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +162,11 @@ def _named_by(run: int) -> set[tuple[str, str, str]]:
 
 
 def _failed_lately() -> frozenset[tuple[str, str, str]]:
-    """(platform, group id, user id) of the additions that failed since `PAUSE_AFTER_FAILURE`."""
+    """(platform, group id, user id) of the additions that failed since `PAUSE_AFTER_FAILURE`, for a reason
+    that lies with the person or the group."""
     since = timezone.now() - PAUSE_AFTER_FAILURE
     failed = Step.objects.filter(verb=ADD, state=StepState.FAILED, finished_at__gte=since)
+    failed = failed.exclude(outcome__in=_FAILURES_OF_OURS)
     return frozenset(failed.values_list("platform", "group_id", "user_id"))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from audits.remediation import people
 from audits.remediation.draft import in_order
 from audits.remediation.selections import PairSelection
 from members.models import Employee
 from members.operations.membership import ADD, REMOVE
 from members.operations.plan import Plan, PlannedStep, Skipped
 
-KIND = "remove_people"
+REMOVE_KIND = "remove_people"
+BRING_BACK_KIND = "bring_back"
 
 _NO_ID = "No account of this person is known there: nobody can be told apart by a name."
 
@@ -19,12 +19,13 @@ _NO_ID = "No account of this person is known there: nobody can be told apart by 
 def plan_removals(selection: PairSelection) -> Plan:
     """Take the people out of the groups. Whoever is gone by then is passed over when it is done."""
     targets = {(target.platform, target.user_id) for target in selection.targets}
-    return _plan(KIND, REMOVE, selection, reach=max(len(targets), Employee.objects.count()))
+    return _plan(REMOVE_KIND, REMOVE, selection, reach=max(len(targets), Employee.objects.count()))
 
 
-def plan_additions(selection: PairSelection) -> Plan:
-    """Bring the people into the groups. Whoever is there by then is passed over when it is done."""
-    return _plan(people.KIND, ADD, selection, reach=len(selection.targets))
+def plan_returns(selection: PairSelection) -> Plan:
+    """Bring the people back into the groups, whether an audit looks there or not. Whoever is there by then
+    is passed over when it is done."""
+    return _plan(BRING_BACK_KIND, ADD, selection, reach=len(selection.targets))
 
 
 def undo_additions(done: Sequence[PlannedStep]) -> Plan:
@@ -34,7 +35,7 @@ def undo_additions(done: Sequence[PlannedStep]) -> Plan:
 
 def undo_removals(done: Sequence[PlannedStep]) -> Plan:
     """Bring those back who were taken out."""
-    return plan_additions(PairSelection(tuple(step.target for step in done)))
+    return plan_returns(PairSelection(tuple(step.target for step in done)))
 
 
 def _plan(kind: str, verb: str, selection: PairSelection, *, reach: int) -> Plan:

@@ -51,12 +51,7 @@ def draw_up(selection: PeopleSelection, facts: Facts) -> Plan:
 
 def names_left_out(plan: Plan) -> tuple[Skipped, ...]:
     """Of the names that were written down: those that lead to no group, or to several."""
-    names = set(plan.parameters.get("names", ()))
-    return tuple(
-        skipped
-        for skipped in plan.skipped
-        if not (skipped.target.group_id or skipped.target.subject) and skipped.target.group_name in names
-    )
+    return tuple(skipped for skipped in plan.skipped if skipped.target.only_a_name)
 
 
 def employees_named(words: Iterable[str]) -> tuple[str, ...]:

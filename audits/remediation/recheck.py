@@ -16,18 +16,27 @@ from members.operations.plan import PlannedStep, Target
 from members.platforms.types import Platform
 from members.policy import UNCATEGORISED, EmployeeStatus, FindingKind, Handle, Person, Rule
 
+_NOT_AUDITED = frozenset(Standing) - {Standing.AUDITED}
+
 
 def unwanted_missing(steps: Sequence[PlannedStep]) -> dict[int, str]:
     """Which of the steps (by index) that add missing members are not wanted any more, and why.
 
     Five queries, however many steps.
     """
-    return _unwanted(steps, excluded_by={FindingKind.MISSING_REQUIRED}, asked_for=True)
+    missing = {FindingKind.MISSING_REQUIRED}
+    return _unwanted(steps, excluded_by=missing, forbidding=_NOT_AUDITED, asked_for=True)
 
 
 def unwanted_additions(steps: Sequence[PlannedStep]) -> dict[int, str]:
     """The same for people whom somebody wants to be there, whether a rule asks for them or not."""
-    return _unwanted(steps, excluded_by=MISSING_KINDS, asked_for=False)
+    return _unwanted(steps, excluded_by=MISSING_KINDS, forbidding=_NOT_AUDITED)
+
+
+def unwanted_returns(steps: Sequence[PlannedStep]) -> dict[int, str]:
+    """The same for people who are brought back to where they were taken out, whether an audit looks there
+    or not."""
+    return _unwanted(steps, excluded_by=MISSING_KINDS, forbidding={Standing.ARCHIVED})
 
 
 def unwanted_removals(steps: Sequence[PlannedStep]) -> dict[int, str]:
@@ -36,8 +45,14 @@ def unwanted_removals(steps: Sequence[PlannedStep]) -> dict[int, str]:
 
 
 def _unwanted(
-    steps: Sequence[PlannedStep], *, excluded_by: Collection[FindingKind], asked_for: bool
+    steps: Sequence[PlannedStep],
+    *,
+    excluded_by: Collection[FindingKind],
+    forbidding: Collection[Standing],
+    asked_for: bool = False,
 ) -> dict[int, str]:
+    """`forbidding` are the standings of a group in which nobody is added; `asked_for` only whom a rule asks
+    for is."""
     targets = [step.target for step in steps]
     people, groups, exclusions = _people(targets), _groups(targets), _exclusions(targets)
     rules = [rule for _, rule in policy_store.rules()] if asked_for else []
@@ -47,7 +62,7 @@ def _unwanted(
         standing = standing_of(group) if group is not None else Standing.AUDITED
         exclusion = obstacles.exclusion_of(target.subject, exclusions.get(_place(target), ()), excluded_by)
         reason = (
-            (obstacles.of_standing(standing) if asked_for or standing is Standing.ARCHIVED else "")
+            (obstacles.of_standing(standing) if standing in forbidding else "")
             or _of_person(person, target)
             or (_of_policy(person, target.platform, group, rules) if asked_for and person else "")
             or obstacles.of_exclusion(exclusion)

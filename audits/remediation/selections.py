@@ -69,7 +69,7 @@ class PeopleSelection:
     category: str = ""
     """A category's key."""
     names: tuple[str, ...] = ()
-    """Names or ids of groups, as somebody wrote them down; see `group_names`."""
+    """Names or ids of groups, as somebody wrote them down; see `group_names_in`."""
 
     def as_parameters(self) -> dict[str, Any]:
         """JSON types; what is empty is left out."""
@@ -114,12 +114,6 @@ class PairSelection:
                 for target in parameters.get("targets", ())
             )
         )
-
-
-def group_names(text: str) -> tuple[str, ...]:
-    """The names or ids in a file, one a line; "#" in front of a channel's name is how Slack writes it."""
-    lines = (line.strip().removeprefix("#").strip() for line in text.splitlines())
-    return tuple(dict.fromkeys(filter(None, lines)))
 
 
 def _as_word(key: GroupKey) -> str:

@@ -11,12 +11,15 @@ from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db.models import Field, Model
 from django.forms import CharField, Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from import_export.admin import ExportMixin, ImportMixin
 from import_export.forms import ImportForm, SelectableFieldsExportForm
 from simple_history.admin import SimpleHistoryAdmin
 
-from members.tables import MAX_ROWS, Csv, TableResult, UnreadableTable, UploadStorage, Xlsx
+from members.table_files import Csv, UnreadableTable, UploadStorage, Xlsx
+from members.tables import MAX_ROWS, TableResult, label
+from members.ui import DASH, named_actions
 
 
 class _FirstFormatChosen:
@@ -25,13 +28,16 @@ class _FirstFormatChosen:
     fields: dict[str, Any]
 
     def _init_formats(self, formats: Any) -> None:
-        super()._init_formats(formats)  # type: ignore[misc]
+        super()._init_formats(formats)  # type: ignore[misc]  # the package's form stands behind it
         choice = self.fields["format"]
         choice.choices = [(value, label) for value, label in choice.choices if value]
 
 
 class TableExportForm(_FirstFormatChosen, SelectableFieldsExportForm):
     """Which columns, and in which format."""
+
+    def _get_field_label(self, resource: Any, field_name: str) -> str:
+        return label(resource.fields[field_name].column_name)
 
 
 class TableImportForm(_FirstFormatChosen, ImportForm):
@@ -67,6 +73,13 @@ class TableImportMixin(ImportMixin):
     def get_import_data_kwargs(self, **options: Any) -> dict[str, Any]:
         return {**super().get_import_data_kwargs(**options), "rollback_on_validation_errors": True}
 
+    def import_action(self, request: HttpRequest, **options: Any) -> HttpResponse:
+        response = super().import_action(request, **options)
+        if isinstance(response, TemplateResponse) and response.context_data is not None:
+            (resource,) = self.get_import_resource_classes(request)
+            response.context_data["columns"] = resource.column_labels()
+        return response
+
     def add_data_read_fail_error_to_form(self, form: Form, e: Exception) -> None:
         """In words for whoever sent the file; the package names the Python exception."""
         form.add_error("import_file", _why_unreadable(e))
@@ -97,7 +110,7 @@ def _why_unreadable(error: Exception) -> str:
             return (
                 "This is no CSV file in UTF-8. In Excel, save it as “CSV UTF-8”, or choose the format xlsx."
             )
-    return "This file cannot be read. Is it of the format that you chose?"
+    return "This is no table of the format that you chose. Upload an XLSX workbook or a CSV file in UTF-8."
 
 
 class PolicyAdmin(TableImportMixin, TableExportMixin, SimpleHistoryAdmin):
@@ -106,10 +119,14 @@ class PolicyAdmin(TableImportMixin, TableExportMixin, SimpleHistoryAdmin):
     import_export_change_list_template = "admin/import_export/change_list_import_export.html"
     show_facets = ShowFacets.ALWAYS
     list_per_page = 50
+    empty_value_display = DASH
     verbatim: ClassVar[tuple[str, ...]] = ()
     """Text fields in which leading and trailing spaces mean something."""
     fixed_fields: ClassVar[tuple[str, ...]] = ()
     """Fields that are filled in when a row is added, and can only be read from then on."""
+
+    def get_action_choices(self, request: HttpRequest, *args: Any, **options: Any) -> list[tuple[str, str]]:
+        return named_actions(super().get_action_choices(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Sequence[str]:
         return (*super().get_readonly_fields(request, obj), *(self.fixed_fields if obj else ()))

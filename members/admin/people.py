@@ -169,10 +169,9 @@ class EmployeeAdmin(PolicyAdmin):
 
 
 def _account(username: str, known_id: object) -> SafeString:
-    """ "@ada" and whether the id behind it is known."""
+    """ "@ada", and a warning where nobody knows yet which id is behind it."""
     if known_id is None:
         return (
             format_html("@{} {}", username, badge("not matched yet", "warn")) if username else badge("none")
         )
-    state = badge("matched", "good", hint=f"id {known_id}")
-    return format_html("@{} {}", username, state) if username else format_html("{} {}", known_id, state)
+    return format_html('<span title="id {}">{}</span>', known_id, f"@{username}" if username else known_id)

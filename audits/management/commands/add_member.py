@@ -19,8 +19,9 @@ from audits.management.adding import (
 )
 from audits.remediation.draft import ALREADY_THERE
 from audits.remediation.people import KIND, names_left_out, plan_people
-from audits.remediation.selections import PeopleSelection, group_names
+from audits.remediation.selections import PeopleSelection
 from members.management.base import ExitCode
+from members.management.group_names import group_names_in
 from members.models import Group, Team
 from members.operations.plan import Plan, Skipped
 from members.platforms.types import Platform
@@ -56,7 +57,7 @@ class Command(AddingCommand):
                 returncode=ExitCode.PARTLY_DONE,
             )
 
-    def plan(self, options: dict[str, Any]) -> Plan:
+    def plan_additions(self, options: dict[str, Any]) -> Plan:
         if not options["user"] and not options["team"]:
             raise CommandError("Say whom to add: USER, or --team KEY.", returncode=ExitCode.USAGE)
         teams = list(Team.objects.values_list("key", flat=True))
@@ -64,7 +65,7 @@ class Command(AddingCommand):
             employees=chosen_employees(options["user"]),
             teams=tuple(chosen_key(key, teams, "team") for key in options["team"]),
             platforms=chosen_platforms(options["platform"]),
-            names=_names_in(options["groups"]),
+            names=group_names_in(options["groups"]),
             category=chosen_category(options["category"]),
         )
         plan = plan_people(selection)
@@ -74,21 +75,6 @@ class Command(AddingCommand):
             raise CommandError("\n".join(complaints), returncode=ExitCode.USAGE)
         _check_somebody_can_be_added(plan)
         return plan
-
-
-def _names_in(path: Path | None) -> tuple[str, ...]:
-    """The groups that a file names. Raises CommandError."""
-    if path is None:
-        return ()
-    try:
-        names = group_names(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise CommandError(f"Cannot read {path}: {error.strerror}.", returncode=ExitCode.USAGE) from error
-    except UnicodeDecodeError as error:
-        raise CommandError(f"Cannot read {path}: it is not UTF-8 text.", returncode=ExitCode.USAGE) from error
-    if not names:
-        raise CommandError(f"{path} names no group.", returncode=ExitCode.USAGE)
-    return names
 
 
 def _complaint(line: Skipped, platforms: Collection[Platform]) -> str:

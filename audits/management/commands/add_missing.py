@@ -49,7 +49,7 @@ class Command(AddingCommand):
         )
         parser.add_argument("--run", type=int, metavar="N", help="Only whom audit N found missing.")
 
-    def plan(self, options: dict[str, Any]) -> Plan:
+    def plan_additions(self, options: dict[str, Any]) -> Plan:
         platforms = chosen_platforms(options["platform"])
         selection = MissingSelection(
             platforms=platforms,

@@ -82,10 +82,7 @@ class Command(PlainCommand):
         except services.AuditBusy as error:
             raise CommandError(str(error), returncode=ExitCode.UNEXPECTED) from error
         if not run.finished:
-            raise CommandError(
-                f"Audit {run.pk} was silent for so long that another process took it over: see its page.",
-                returncode=ExitCode.UNEXPECTED,
-            )
+            raise CommandError(_taken_over(run), returncode=ExitCode.UNEXPECTED)
         return run
 
     def _write_files(self, run: AuditRun, options: Mapping[str, Any]) -> None:
@@ -97,6 +94,15 @@ class Command(PlainCommand):
         if options["json"] is not None:
             self.write_json(options["json"], audit_document(run))
             self.stdout.write(str(options["json"]))
+
+
+def _taken_over(run: AuditRun) -> str:
+    """What kept this process from bringing the run to its end, and what to do."""
+    why = run.message or "This process gave no sign of life for so long that another one may go on with it."
+    return (
+        f"{why} Nothing was recorded here: run manage.py audit again, or leave it to the workers, "
+        f"for whom it waits as {run}."
+    )
 
 
 def _verdict(run: AuditRun) -> tuple[int, list[str]]:
