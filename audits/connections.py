@@ -10,10 +10,10 @@ from django.conf import settings
 from audits.observe import Connection
 from audits.turn import Turn
 from members.platforms.base import CallMeter, PlatformReader
+from members.platforms.errors import TryLater
 from members.platforms.slack import SlackConfig, SlackReader
-from members.platforms.telegram import TelegramReader
 from members.platforms.types import Platform
-from telegram_ops import gateway
+from telegram_ops.gateway import Access
 
 
 class SlackConnection:
@@ -32,20 +32,20 @@ class TelegramConnection:
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self._known_hashes = gateway.known_hashes()
-        self._reader: TelegramReader | None = None
+        self._access = Access()
 
     @asynccontextmanager
     async def open(self, meter: CallMeter) -> AsyncGenerator[PlatformReader, None]:
-        config = gateway.telegram_config()
-        async with self._turn.taken():
-            self._reader = TelegramReader(config, meter=meter, known_hashes=self._known_hashes)
-            async with self._reader:
-                yield self._reader
+        if self._access.connection != self._turn.connection:
+            raise TryLater(
+                "Another Telegram account came into use: try again", code="account_changed", seconds=1
+            )
+        client = self._access.reader(meter)
+        async with self._turn.taken(), client as reader:
+            yield reader
 
     def keep_books(self) -> None:
-        if self._reader is not None:
-            gateway.remember_hashes(self._reader.account_id, self._reader.learned_hashes())
+        self._access.keep_books()
 
 
 def connections_to(platforms: Iterable[Platform], turns: Mapping[Platform, Turn]) -> tuple[Connection, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,6 +70,12 @@ def _environment_errors() -> Iterator[CheckMessage]:
             hint="Like redis://host:6379/0.",
             id="groupadmin.E007",
         )
+    if settings.STORAGE_BUCKET and find_spec("storages") is None:
+        yield Error(
+            "STORAGE_BUCKET is set, and what speaks to S3 is not installed.",
+            hint='pip install "django-storages[s3]==1.14.6".',
+            id="groupadmin.E008",
+        )
 
 
 @register(Tags.security, deploy=True)
@@ -84,10 +91,10 @@ def _deployment_errors() -> Iterator[CheckMessage]:
             hint="Set SECRET_KEY: every process and machine needs the same.",
             id="groupadmin.E005",
         )
-    if not settings.FIELD_ENCRYPTION_KEYS:
+    if settings.FIELD_ENCRYPTION_KEYS_GENERATED:
         yield Error(
-            "FIELD_ENCRYPTION_KEYS is empty: stored sign-ins cannot be encrypted.",
-            hint="Make a key as shown in .env.example and keep it apart from the database's backups.",
+            "FIELD_ENCRYPTION_KEYS is a generated one, kept in a file of this machine.",
+            hint="Set it as shown in .env.example, with the generated key last where something is stored.",
             id="groupadmin.E006",
         )
     engine = settings.DATABASES["default"]["ENGINE"]

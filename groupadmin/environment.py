@@ -1,4 +1,4 @@
-"""Where settings come from: the process environment, then `.env`; and the one secret we make ourselves."""
+"""Where settings come from: the process environment, then `.env`; and the secrets that we make ourselves."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 import re
 import tempfile
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import environ
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.utils import get_random_secret_key
 
 DATABASE_ENGINES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
 
@@ -106,23 +107,26 @@ def writable_folder(path: Path | str) -> Path:
     return folder
 
 
-def kept_secret_key(path: Path) -> str:
-    """The secret key in the file at `path`, made at random (and readable by its owner alone) the first time.
+def kept_secret(name: str, path: Path, make: Callable[[], str]) -> str:
+    """The secret in the file at `path`, made (and readable by its owner alone) the first time.
 
     Several processes may start at once: the first to finish its file wins and all use that one.
 
     Raises:
-        ImproperlyConfigured: the file can be neither read nor written.
+        ImproperlyConfigured: the file can be neither read nor written; `name` is the setting instead.
     """
     try:
         if not path.exists():
             with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name) as draft:  # mode 0600
-                draft.write(get_random_secret_key())
+                draft.write(make())
                 draft.flush()
                 with suppress(FileExistsError):
                     os.link(draft.name, path)
         return path.read_text()
     except OSError as error:
-        raise ImproperlyConfigured(
-            f"Set SECRET_KEY: no key can be kept in {path} ({error.strerror})."
-        ) from error
+        raise ImproperlyConfigured(f"Set {name}: no key can be kept in {path} ({error.strerror}).") from error
+
+
+def new_encryption_key() -> str:
+    """A random key for FIELD_ENCRYPTION_KEYS."""
+    return Fernet.generate_key().decode("ascii")

@@ -7,25 +7,21 @@ from contextlib import AbstractAsyncContextManager
 from members.platforms.base import CallMeter
 from members.platforms.telegram_writer import TelegramWriter
 from members.platforms.writing import PlatformWriter
-from telegram_ops import gateway
+from telegram_ops.gateway import Access
 
 
-class TelegramAccount:
-    """The account of the settings, with what earlier connections learnt."""
+class AccountToWrite:
+    """The account in use, with what earlier connections learnt."""
 
     largest_invitation: int = TelegramWriter.largest_invitation
 
     def __init__(self) -> None:
-        self._known_hashes = gateway.known_hashes()
-        self._writer: TelegramWriter | None = None
+        self._access = Access()
 
     def open(self, meter: CallMeter) -> AbstractAsyncContextManager[PlatformWriter]:
         """A writer inside `async with`. Raises NotConfigured, and on entering any PlatformError."""
-        config = gateway.telegram_config()
-        self._writer = TelegramWriter(config, meter=meter, known_hashes=self._known_hashes)
-        return self._writer
+        return self._access.writer(meter)
 
     def keep_books(self) -> None:
-        """Store the access hashes that the writer learnt."""
-        if self._writer is not None:
-            gateway.remember_hashes(self._writer.account_id, self._writer.learned_hashes())
+        """Store what the writer learnt."""
+        self._access.keep_books()

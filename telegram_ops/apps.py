@@ -7,8 +7,12 @@ class TelegramOpsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from members.operations import connections
+        from members.operations import connections, lease
         from members.platforms.types import Platform
-        from telegram_ops.account import TelegramAccount
+        from telegram_ops import gateway
+        from telegram_ops.account import AccountToWrite
+        from telegram_ops.ownership import register_kind
 
-        connections.register(Platform.TELEGRAM, TelegramAccount)
+        connections.register(Platform.TELEGRAM, AccountToWrite)
+        lease.name_account(Platform.TELEGRAM, gateway.account_name)
+        register_kind()

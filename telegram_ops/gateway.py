@@ -1,4 +1,4 @@
-"""From the settings and the database to a Telegram reader, and back.
+"""From the settings and the database to a Telegram client, and what it learnt back.
 
 Everything here uses the ORM or reads files: call it outside the event loop.
 """
@@ -7,42 +7,174 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
+import structlog
 from django.conf import settings
 from django.utils import timezone
 
+from members.crypto import WrongKey
+from members.operations import activity, lease
+from members.operations.activity import Event
 from members.platforms.base import CallMeter
-from members.platforms.errors import NotConfigured
+from members.platforms.errors import NotConfigured, NotSignedIn
 from members.platforms.telegram import AccessHashes, TelegramConfig, TelegramReader, parse_server
-from telegram_ops.models import PeerAccess
+from members.platforms.telegram_writer import TelegramWriter
+from members.platforms.types import Platform
+from telegram_ops.models import AccountState, PeerAccess, SignedInSession, TelegramAccount
+
+log = structlog.get_logger(__name__)
+
+Client = TypeVar("Client", bound=TelegramReader)
 
 Kind = PeerAccess.Kind
 
-_HOW_TO_GET = {
-    "TELEGRAM_API_ID": "take it from https://my.telegram.org/apps",
-    "TELEGRAM_API_HASH": "take it from https://my.telegram.org/apps",
-    "TELEGRAM_SESSION": "sign in to get one",
-}
+FROM_ENVIRONMENT = "environment"
+"""What leases call the account of TELEGRAM_SESSION."""
+
+_HOW_TO_SIGN_IN = "open Telegram accounts, or run manage.py telegram_signin"
+_WHERE_KEYS_ARE = "take it from https://my.telegram.org/apps"
+
+
+def account_in_use() -> TelegramAccount | None:
+    """The stored account that everything goes through; None without one, or while TELEGRAM_SESSION is set."""
+    if uses_environment():
+        return None
+    return TelegramAccount.objects.filter(is_default=True).first()
+
+
+def uses_environment() -> bool:
+    """Whether TELEGRAM_SESSION is set: then its account is used, whatever is stored."""
+    return bool(_setting("TELEGRAM_SESSION"))
+
+
+def account_name() -> str:
+    """What leases call the account in use (see `members.operations.lease`)."""
+    if uses_environment():
+        return FROM_ENVIRONMENT
+    account = TelegramAccount.objects.filter(is_default=True).values_list("pk", flat=True).first()
+    return "none" if account is None else str(account)
 
 
 def telegram_config() -> TelegramConfig:
-    """The account named in the settings. Raises NotConfigured, with the name of the setting at fault."""
-    api_id, api_hash, session = (_required(name) for name in _HOW_TO_GET)
+    """The account in use, ready to connect.
+
+    Raises NotConfigured: a setting is missing or wrong (its name is the code), or nobody is signed in
+    (code TELEGRAM_SESSION).
+    """
+    config = server_config()
+    return replace(config, session=_setting("TELEGRAM_SESSION") or _stored_session(account_in_use()))
+
+
+def session_config(account: TelegramAccount) -> TelegramConfig:
+    """This account, whether it is in use or not. Raises NotConfigured like `telegram_config`."""
+    return replace(server_config(), session=_stored_session(account))
+
+
+def problem_of(account: TelegramAccount) -> str:
+    """Why the stored sign-in of a signed-in account cannot be used; "" when it can, or there is none."""
+    if account.state != AccountState.SIGNED_IN:
+        return ""
+    try:
+        session_config(account)
+    except NotConfigured as error:
+        return str(error)
+    return ""
+
+
+def server_config() -> TelegramConfig:
+    """The server, and the credentials of our app there; no account yet. Raises NotConfigured."""
+    api_id, api_hash = (_required(name) for name in ("TELEGRAM_API_ID", "TELEGRAM_API_HASH"))
     server, key_path = _setting("TELEGRAM_SERVER"), _setting("TELEGRAM_SERVER_KEY")
     return TelegramConfig(
         api_id=_number("TELEGRAM_API_ID", api_id),
         api_hash=api_hash,
-        session=session,
+        session="",
         server=parse_server(server) if server else None,
         server_key_pem=_text_of("TELEGRAM_SERVER_KEY", key_path) if key_path else None,
     )
 
 
 def telegram_reader(meter: CallMeter | None = None) -> TelegramReader:
-    """A reader for the account of the settings that knows what earlier ones learnt. Not connected yet."""
+    """A reader for the account in use that knows what earlier ones learnt. Not connected yet.
+
+    Take the account's lease first (`lease.take_account`), and let `Access` make it where its books
+    are to be kept as well. Raises NotConfigured.
+    """
     return TelegramReader(telegram_config(), meter=meter, known_hashes=known_hashes())
+
+
+class Access:
+    """The account in use, for one connection: made before it is opened, asked to keep the books after.
+
+    Both touch the database; `reader` and `writer` do not, and may be called in an event loop.
+    """
+
+    def __init__(self) -> None:
+        self.connection = lease.connection_of(Platform.TELEGRAM)
+        """What leases call the account."""
+        self._account = account_in_use()
+        self._known_hashes = known_hashes()
+        self._config: TelegramConfig | NotConfigured
+        try:
+            self._config = telegram_config()
+        except NotConfigured as error:
+            self._config = error
+        self._client: TelegramReader | None = None
+
+    def reader(self, meter: CallMeter) -> TelegramReader:
+        """To be entered. Raises NotConfigured."""
+        return self.client(TelegramReader, meter)
+
+    def writer(self, meter: CallMeter) -> TelegramWriter:
+        """To be entered. Raises NotConfigured."""
+        return self.client(TelegramWriter, meter)
+
+    def client(self, kind: type[Client], meter: CallMeter) -> Client:
+        """A reader of any kind, to be entered. Raises NotConfigured."""
+        if isinstance(self._config, NotConfigured):
+            raise self._config
+        self._client = client = kind(self._config, meter=meter, known_hashes=self._known_hashes)
+        return client
+
+    def keep_books(self) -> None:
+        """Store what the client learnt: access hashes, and whether the session works."""
+        client, account = self._client, self._account
+        if client is None:
+            return
+        remember_hashes(client.account_id, client.learned_hashes())
+        if account is None:
+            return
+        if client.account_id is not None:
+            TelegramAccount.objects.filter(pk=account.pk).update(last_used_at=timezone.now())
+        if client.signed_out is not None:
+            note_trouble(account, str(client.signed_out))
+
+
+def note_trouble(account: TelegramAccount, reason: str) -> None:
+    """The session that `account` was read with is dead; nothing happens when there is a newer one."""
+    same = TelegramAccount.objects.filter(
+        pk=account.pk, state=AccountState.SIGNED_IN, state_since=account.state_since
+    )
+    if same.update(state=AccountState.IN_TROUBLE, state_since=timezone.now(), reason=reason):
+        log.warning("telegram.account_in_trouble", account=account.label, reason=reason)
+        record(account, "telegram.session_ended", actor="Telegram", detail=reason)
+
+
+def record(account: TelegramAccount, action: str, *, actor: str, outcome: str = "", detail: str = "") -> None:
+    """One line of the record of who did what, about this account."""
+    event = Event(
+        actor,
+        action,
+        platform=Platform.TELEGRAM,
+        subject=account.label,
+        outcome=outcome[:30],
+        detail=detail,
+    )
+    activity.record(events=[event], at=timezone.now())
 
 
 def known_hashes() -> dict[int, AccessHashes]:
@@ -79,6 +211,28 @@ def _rows(account_id: int, hashes: AccessHashes, now: datetime) -> Iterator[Peer
             )
 
 
+def _stored_session(account: TelegramAccount | None) -> str:
+    if account is None:
+        raise _signed_out(f"Nobody is signed in to Telegram: {_HOW_TO_SIGN_IN}")
+    match account.state:
+        case AccountState.IN_TROUBLE:
+            raise _signed_out(account.reason)
+        case AccountState.SIGNED_IN:
+            try:
+                stored = SignedInSession.objects.filter(account=account).first()
+            except WrongKey as error:
+                raise NotConfigured(str(error), code="FIELD_ENCRYPTION_KEYS") from None
+            if stored is not None and stored.session:
+                return stored.session
+        case state if state in AccountState.half_way():
+            raise _signed_out(f"The sign-in of “{account}” is not finished: go on under Telegram accounts")
+    raise _signed_out(f"Nobody is signed in to the Telegram account “{account}”: {_HOW_TO_SIGN_IN}")
+
+
+def _signed_out(message: str) -> NotSignedIn:
+    return NotSignedIn(message, code="TELEGRAM_SESSION")
+
+
 def _setting(name: str) -> str:
     value = getattr(settings, name, None)
     return "" if value is None else str(value).strip()
@@ -87,13 +241,13 @@ def _setting(name: str) -> str:
 def _required(name: str) -> str:
     value = _setting(name)
     if not value:
-        raise NotConfigured(f"Telegram is not configured: set {name} ({_HOW_TO_GET[name]})", code=name)
+        raise NotConfigured(f"Telegram is not configured: set {name} ({_WHERE_KEYS_ARE})", code=name)
     return value
 
 
 def _number(name: str, value: str) -> int:
     if not (value.isascii() and value.isdecimal() and 0 < int(value) < 2**31):
-        raise NotConfigured(f"{name} is not a number: {_HOW_TO_GET[name]}", code=name)
+        raise NotConfigured(f"{name} is not a number: {_WHERE_KEYS_ARE}", code=name)
     return int(value)
 
 

@@ -36,7 +36,15 @@ def small_world() -> TelegramWorld:
         TelegramUser(BOB, "Bob", "Sample", ["bobsample", "bobby_sample"], phone="+15550000102"),
         TelegramUser(CY, "Cy", "Nobody", refuses_invites=True),
         TelegramUser(DEE, "Dee", "Gone", deleted=True),
-        TelegramUser(EVE, "Eve", "Invented", ["eve_invented"], phone=EVES_PHONE, password=PASSWORD),
+        TelegramUser(
+            EVE,
+            "Eve",
+            "Invented",
+            ["eve_invented"],
+            phone=EVES_PHONE,
+            password=PASSWORD,
+            password_hint="a horse",
+        ),
         TelegramUser(ROBO, "Robo", usernames=["robo_bot"], is_bot=True),
     ):
         world.add_user(user)

@@ -56,10 +56,10 @@ def test_right_values_pass(settings: Settings, tmp_path_factory: pytest.TempPath
 
 
 def test_a_deployment_needs_keys_of_its_own(settings: Settings) -> None:
-    settings.SECRET_KEY_GENERATED, settings.FIELD_ENCRYPTION_KEYS = True, []
+    settings.SECRET_KEY_GENERATED = settings.FIELD_ENCRYPTION_KEYS_GENERATED = True
     assert {"groupadmin.E005", "groupadmin.E006"} <= ids(deploy=True)
 
-    settings.SECRET_KEY_GENERATED, settings.FIELD_ENCRYPTION_KEYS = False, [KEY]
+    settings.SECRET_KEY_GENERATED = settings.FIELD_ENCRYPTION_KEYS_GENERATED = False
     assert not {"groupadmin.E005", "groupadmin.E006"} & ids(deploy=True)
 
 

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from groupadmin.environment import Environment, kept_secret_key, writable_folder
+from groupadmin.environment import Environment, kept_secret, new_encryption_key, writable_folder
 from tests.processes import environment, manage
 
 
@@ -105,14 +105,17 @@ def test_a_line_that_is_no_setting_is_told_by_its_number_alone(env_file: Path, l
     assert str(refused.value) == f"{env_file}, line 3: it is not of the form NAME=value."
 
 
-def test_a_generated_secret_key_is_kept_and_private(tmp_path: Path) -> None:
+def kept(path: Path) -> str:
+    return kept_secret("SECRET_KEY", path, new_encryption_key)
+
+
+def test_a_generated_secret_is_kept_and_private(tmp_path: Path) -> None:
     path = tmp_path / "secret_key"
 
-    key = kept_secret_key(path)
+    key = kept(path)
 
-    assert len(key) >= 50
-    assert kept_secret_key(path) == key
-    assert kept_secret_key(tmp_path / "another") != key
+    assert kept(path) == key
+    assert kept(tmp_path / "another") != key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["another", "secret_key"]
 
@@ -121,7 +124,7 @@ def test_processes_that_start_together_use_one_secret_key(tmp_path: Path) -> Non
     path = tmp_path / "secret_key"
 
     with ThreadPoolExecutor(16) as pool:
-        keys = set(pool.map(lambda _: kept_secret_key(path), range(64)))
+        keys = set(pool.map(lambda _: kept(path), range(64)))
 
     assert keys == {path.read_text()}
 

@@ -15,7 +15,14 @@ from groupadmin.sandbox.telegram.effects import Delay, Drop, RpcFault
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from groupadmin.sandbox.telegram.world import TelegramWorld
 from members.platforms.base import CallMeter
-from members.platforms.errors import AccountTrouble, NotConfigured, PlatformError, Refused, TryLater
+from members.platforms.errors import (
+    AccountTrouble,
+    NotConfigured,
+    PlatformError,
+    Refused,
+    SignedOut,
+    TryLater,
+)
 from members.platforms.telegram import ServerAddress, TelegramReader, parse_server
 from members.platforms.types import PlatformGroup
 from tests.telegram_reading import (
@@ -269,7 +276,7 @@ class TestAccount:
     async def test_an_account_that_is_lost_on_the_way(self, sandbox: TelegramSandbox) -> None:
         sandbox.script.add("GetDialogs", RpcFault("AUTH_KEY_DUPLICATED"))
         error = await trouble_of(reader(sandbox))
-        assert (type(error), error.code) == (AccountTrouble, "AUTH_KEY_DUPLICATED")
+        assert (type(error), error.code) == (SignedOut, "AUTH_KEY_DUPLICATED")
 
     async def test_a_session_in_use_at_two_places_at_once(self, sandbox: TelegramSandbox) -> None:
         sandbox.script.add("GetConfig", RpcFault("AUTH_KEY_DUPLICATED"))

@@ -51,6 +51,7 @@ class TestConfig:
         made = telegram_config()
         assert (made.server, made.server_key_pem) == (None, None)
 
+    @pytest.mark.django_db
     @pytest.mark.parametrize("name", ["TELEGRAM_API_ID", "TELEGRAM_API_HASH", "TELEGRAM_SESSION"])
     @pytest.mark.parametrize("value", ["", "  ", None])
     def test_a_missing_setting_is_named(self, configured: Settings, name: str, value: str | None) -> None:

@@ -20,6 +20,7 @@ from members.platforms.errors import (
     PlatformError,
     RateLimited,
     Refused,
+    SignedOut,
     TryLater,
 )
 from members.platforms.telegram_client import ServerAddress, TelegramConfig, make_client, parse_server
@@ -256,13 +257,13 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("code", "name", "kind"),
         [
-            (401, "AUTH_KEY_UNREGISTERED", AccountTrouble),
-            (401, "SESSION_REVOKED", AccountTrouble),
-            (401, "USER_DEACTIVATED", AccountTrouble),
-            (401, "SOMETHING_NEW", AccountTrouble),
-            (406, "AUTH_KEY_DUPLICATED", AccountTrouble),
-            (403, "USER_DEACTIVATED_BAN", AccountTrouble),
-            (400, "PHONE_NUMBER_BANNED", AccountTrouble),
+            (401, "AUTH_KEY_UNREGISTERED", SignedOut),
+            (401, "SESSION_REVOKED", SignedOut),
+            (401, "USER_DEACTIVATED", SignedOut),
+            (401, "SOMETHING_NEW", SignedOut),
+            (406, "AUTH_KEY_DUPLICATED", SignedOut),
+            (403, "USER_DEACTIVATED_BAN", SignedOut),
+            (400, "PHONE_NUMBER_BANNED", SignedOut),
             (400, "PEER_FLOOD", AccountTrouble),
             (303, "USER_MIGRATE_4", AccountTrouble),
             (420, "FLOOD_WAIT_17", RateLimited),

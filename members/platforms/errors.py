@@ -52,5 +52,13 @@ class AccountTrouble(PlatformError):
     """The account behind the connection cannot go on: signed out, token revoked, scope missing, flooded."""
 
 
+class SignedOut(AccountTrouble):
+    """The session is dead, whatever is done to it: only a new sign-in helps."""
+
+
 class NotConfigured(AccountTrouble):
     """There is no account: a setting is missing or nobody has signed in yet."""
+
+
+class NotSignedIn(NotConfigured):
+    """Everything is set up, but nobody has signed in, or not to the end."""

@@ -18,6 +18,7 @@ from members.platforms.errors import (
     PlatformError,
     RateLimited,
     Refused,
+    SignedOut,
     TryLater,
 )
 from members.platforms.writing import InDoubt
@@ -48,6 +49,7 @@ _ACCOUNT = {
     "AUTH_KEY_DUPLICATED": "The Telegram session was used from two addresses at once, which killed it: "
     "sign in again, and use it in one place only",
     "BOT_METHOD_INVALID": "The Telegram session is a bot's, and bots may not do this: sign in as a person",
+    "CONNECTION_API_ID_INVALID": "Telegram does not accept TELEGRAM_API_ID and TELEGRAM_API_HASH: check both",
     "FROZEN_METHOD_INVALID": "Telegram has frozen the account: appeal in the Telegram app",
     "PEER_FLOOD": "Telegram limits the whole account for reaching too many people (PEER_FLOOD): "
     "add nobody and write to nobody for a day or two, do not try again before; "
@@ -58,6 +60,9 @@ _ACCOUNT = {
     "USER_DEACTIVATED": "The Telegram account was deleted: use another account",
     "USER_DEACTIVATED_BAN": "Telegram has banned the account: use another account",
 }
+
+_SESSION_IS_DEAD = {"AUTH_KEY_DUPLICATED", "PHONE_NUMBER_BANNED", "USER_DEACTIVATED_BAN"}
+"""Like every error of the kind 401 (unauthorized)."""
 
 _GONE = {
     "CHANNEL_INVALID": "the group does not exist, or this account has no way to it",
@@ -89,7 +94,7 @@ def translate(error: Exception, method: str) -> PlatformError:
     holds its request, and with it access hashes.
     """
     if isinstance(error, tl_errors.AuthKeyNotFound):
-        return AccountTrouble(f"{_SIGN_IN_AGAIN} (its key is unknown)", code="AUTH_KEY_NOT_FOUND")
+        return SignedOut(f"{_SIGN_IN_AGAIN} (its key is unknown)", code="AUTH_KEY_NOT_FOUND")
     if isinstance(error, tl_errors.RPCError):
         return _rpc_error(error, method)
     if isinstance(error, LOST_CONNECTION):
@@ -127,10 +132,10 @@ def _rpc_error(error: tl_errors.RPCError, method: str) -> PlatformError:
     code = _code(error)
     if code in FLOOD_WAITS:
         return flood_wait(method, max(1.0, float(error.seconds)), code=code)
+    if code in _SESSION_IS_DEAD or isinstance(error, tl_errors.UnauthorizedError):
+        return SignedOut(_ACCOUNT.get(code, f"{_SIGN_IN_AGAIN} ({code})"), code=code)
     if code in _ACCOUNT:
         return AccountTrouble(_ACCOUNT[code], code=code)
-    if isinstance(error, tl_errors.UnauthorizedError):
-        return AccountTrouble(f"{_SIGN_IN_AGAIN} ({code})", code=code)
     if isinstance(error, tl_errors.InvalidDCError):
         return AccountTrouble(
             f"The Telegram session belongs to another data centre ({code}): "

@@ -11,16 +11,17 @@ import asyncio
 import contextlib
 import math
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from telethon import TelegramClient
+from telethon import TelegramClient, events
 from telethon.errors import AuthKeyNotFound, RPCError
 
 from members.platforms.base import CallMeter
 from members.platforms.effort import Answers, Effort
-from members.platforms.errors import UNREACHABLE, PlatformError, TryLater
+from members.platforms.errors import UNREACHABLE, PlatformError, SignedOut, TryLater
 from members.platforms.telegram_client import TelegramConfig, make_client
 from members.platforms.telegram_errors import (
     BAD_ANSWER,
@@ -41,7 +42,29 @@ CONNECTING = "connecting"
 GIVE_UP_SECONDS = 30.0
 """After so long in failed attempts of one call there is no other: a silent server fails slowly."""
 
+FILE_PART = 512 * 1024
+"""Bytes: the most that upload.getFile gives at once. https://core.telegram.org/api/files"""
+
 _TELETHON_ERRORS = (RPCError, AuthKeyNotFound, *LOST_CONNECTION, *UNREADABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """What to read of which file: from `offset` on, a multiple of `FILE_PART`."""
+
+    location: Any
+    offset: int
+    dc: int
+    """The number of the data centre that has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """What is pushed to an account, for whoever wants to be told."""
+
+    kinds: tuple[type, ...]
+    heard: Callable[[Any | None], None]
+    """Called in the event loop with every update of these kinds, and with None when a line has ended."""
 
 
 class TelegramTransport:
@@ -49,15 +72,21 @@ class TelegramTransport:
 
     At most `concurrency` requests are under way at a time. A line that breaks is replaced once
     for all of them; when that fails, the transport stays closed and every call says so at once.
+    Nothing is pushed to it, unless it has an `ear`.
     """
 
-    def __init__(self, config: TelegramConfig, *, meter: CallMeter, concurrency: int = 8) -> None:
+    def __init__(
+        self, config: TelegramConfig, *, meter: CallMeter, concurrency: int = 8, ear: Ear | None = None
+    ) -> None:
         self._config = config
+        self._ear = ear
         self._meter = meter
         self._gate = FloodGate(meter)
         self._slots = asyncio.Semaphore(concurrency)
         self._answers = Answers()
         self._line: asyncio.Task[_Line] | None = None
+        self.signed_out: SignedOut | None = None
+        """Why the session is dead, once Telegram has said so."""
 
     async def __aenter__(self) -> Self:
         self._line = asyncio.create_task(self._open_line())
@@ -75,7 +104,7 @@ class TelegramTransport:
 
     async def call(self, request: Any) -> Any:
         """The answer to one TL request. Raises Refused, AccountTrouble, or TryLater at last."""
-        return await self._until_answered(request, once=False)
+        return await self._until_answered(request, _name(request))
 
     async def write(self, request: Any) -> Any:
         """Like `call`, but for a request that may be carried out once only.
@@ -85,10 +114,14 @@ class TelegramTransport:
         else, since a client with auto_reconnect off drops what is pending with its connection.)
         Raises InDoubt when it may have been carried out and no readable answer says so.
         """
-        return await self._until_answered(request, once=True)
+        return await self._until_answered(request, _name(request), once=True)
 
-    async def _until_answered(self, request: Any, *, once: bool) -> Any:
-        method = type(request).__name__.removesuffix("Request")
+    async def file_part(self, part: FilePart) -> bytes:
+        """upload.getFile: up to `FILE_PART` bytes, fewer at its end alone. Raises what `call` raises."""
+        answer: bytes = await self._until_answered(part, "GetFile")
+        return answer
+
+    async def _until_answered(self, request: Any, method: str, *, once: bool = False) -> Any:
         effort = self._effort(method, seconds=GIVE_UP_SECONDS)
         while True:
             await self._gate.passed(method)
@@ -107,6 +140,8 @@ class TelegramTransport:
                     self._answers.note(method)
                     return answer
             except PlatformError as error:
+                if isinstance(error, SignedOut):
+                    self.signed_out = error
                 if once and sent and _leaves_doubt(error):
                     if error.code == UNREACHABLE:
                         self._replace(line)
@@ -151,7 +186,10 @@ class TelegramTransport:
             await self._gate.passed(CONNECTING)
             effort.begin()
             try:
-                return await _connect(self._config)
+                return await _connect(self._config, self._ear)
+            except SignedOut as error:
+                self.signed_out = error
+                raise
             except TryLater as error:
                 self._bear(effort, error, CONNECTING)
 
@@ -168,10 +206,12 @@ class TelegramTransport:
 class _Line:
     """A connected client, and a future that is done when its connection has ended."""
 
-    def __init__(self, client: TelegramClient) -> None:
+    def __init__(self, client: TelegramClient, ear: Ear | None) -> None:
         self._client = client
         self._ended = asyncio.ensure_future(client.disconnected)
         self._ended.add_done_callback(_see)
+        if ear is not None:
+            self._ended.add_done_callback(lambda _: ear.heard(None))
 
     def require_open(self, method: str) -> None:
         """Raises TryLater when the connection has ended already: nothing more can be sent."""
@@ -179,11 +219,26 @@ class _Line:
             raise unreachable(method)
 
     async def ask(self, request: Any, method: str, *, seconds: float) -> Any:
+        work = self._read(request) if isinstance(request, FilePart) else self._client(request)
         # Telethon forgets what it had not sent yet when the connection ends: nobody would ever answer.
-        return await _within(seconds, self._client(request), method, unless=[self._ended])
+        return await within(seconds, work, method, unless=[self._ended])
+
+    async def _read(self, part: FilePart) -> bytes:
+        """Telethon goes to the data centre that has the file, and takes our authorization along."""
+        parts = self._client.iter_download(
+            part.location, offset=part.offset, limit=1, request_size=FILE_PART, dc_id=part.dc
+        )
+        async with parts:
+            async for chunk in parts:
+                return bytes(chunk)
+        return b""
 
     async def close(self) -> None:
         await self._client.disconnect()
+
+
+def _name(request: Any) -> str:
+    return type(request).__name__.removesuffix("Request")
 
 
 def _leaves_doubt(error: PlatformError) -> bool:
@@ -201,22 +256,41 @@ def _see(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-async def _connect(config: TelegramConfig) -> _Line:
-    client = make_client(config)
+async def _connect(config: TelegramConfig, ear: Ear | None) -> _Line:
+    client = make_client(config, receive_updates=ear is not None)
+    if ear is not None:
+        client.add_event_handler(_listener(ear), events.Raw(ear.kinds))
+    await connect(client, config)
+    return _Line(client, ear)
+
+
+def _listener(ear: Ear) -> Callable[[Any], Coroutine[Any, Any, None]]:
+    """The ear as Telethon wants it."""
+
+    async def heard(update: Any) -> None:
+        ear.heard(update)
+
+    return heard
+
+
+async def connect(client: TelegramClient, config: TelegramConfig) -> None:
+    """Connect and greet the server. Raises AccountTrouble or TryLater, with the client closed."""
     try:
-        await _within(config.connect_timeout, client.connect(), CONNECTING)
+        await within(config.connect_timeout, client.connect(), CONNECTING)
     except BaseException:
         await client.disconnect()
         with contextlib.suppress(Exception):
             await client.disconnected  # it may hold an error that nobody else sees
         raise
-    return _Line(client)
 
 
-async def _within(
+async def within(
     seconds: float, work: Coroutine[Any, Any, T], method: str, *, unless: Iterable[asyncio.Future[Any]] = ()
 ) -> T:
-    """The result of `work`; TryLater when it takes longer, or one of `unless` is done before."""
+    """The result of `work`; TryLater when it takes longer, or one of `unless` is done before.
+
+    Telethon's errors become ours, named after `method`.
+    """
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait([task, *unless], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -21,6 +21,8 @@ class Authorization:
     """The user whose code was right and whose two-step password is still to come."""
     codes: dict[str, str] = field(default_factory=dict)
     """Phone code hash → phone number. Only the key that asked for a code may use it."""
+    resent: set[str] = field(default_factory=set)
+    """Hashes of the codes that went out on their second way already."""
     password_check: PasswordCheck | None = None
 
     def send_code(self, phone: str) -> str:

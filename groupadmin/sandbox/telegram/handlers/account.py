@@ -27,7 +27,12 @@ def get_password(call: Call, request: Any) -> Any:
         return types.account.Password(**common)
     check = authorization.password_check = srp.PasswordCheck(verifier)
     return types.account.Password(
-        has_password=True, current_algo=check.algorithm, srp_B=check.public, srp_id=check.id, **common
+        has_password=True,
+        current_algo=check.algorithm,
+        srp_B=check.public,
+        srp_id=check.id,
+        hint=call.world.users[user_id].password_hint,
+        **common,
     )
 
 

@@ -29,6 +29,9 @@ def send_code(call: Call, request: Any) -> Any:
 @answers(functions.auth.ResendCodeRequest, anonymous=True)
 def resend_code(call: Call, request: Any) -> Any:
     _require_sent_code(call, request)
+    if request.phone_code_hash in call.authorization.resent:
+        raise RpcError("SEND_CODE_UNAVAILABLE")  # there is no way after the text message
+    call.authorization.resent.add(request.phone_code_hash)
     kind = types.auth.SentCodeTypeSms(len(call.world.login_code))
     return types.auth.SentCode(kind, request.phone_code_hash, timeout=_TIMEOUT)
 
