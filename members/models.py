@@ -105,6 +105,7 @@ class Employee(models.Model):
 
     class Meta:
         ordering: ClassVar = ["name"]
+        permissions: ClassVar = [("find_person", "Can look for anybody on Slack and Telegram")]
 
     def __str__(self) -> str:
         return self.name

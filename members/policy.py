@@ -254,6 +254,22 @@ def level_of(person: Person, platform: Platform, category: str, rules: Iterable[
     return Level.OPTIONAL
 
 
+def why(person: Person, platform: Platform, category: Category, rules: Iterable[Rule]) -> str:
+    """Why this person belongs in groups of this category, or does not: a sentence or two."""
+    if person.status in _ASKED_FOR_NOWHERE:
+        return f"{person.name} is {str(person.status).replace('_', ' ')}: no rule counts."
+    speaking = rules_for(person, platform, category.key, rules)
+    if not speaking:
+        return "No rule asks for them there."
+    sentences = ["; ".join(map(str, speaking)) + "."]
+    if person.status is EmployeeStatus.OPTIONAL:
+        sentences.append(f"{person.name} is optional, whatever a rule requires.")
+    if not category.full_team:
+        sentences.append(f"Groups of the category {category.name} need no full team.")
+    text = " ".join(sentences)
+    return text[:1].upper() + text[1:]
+
+
 def concerns(person: Person, platform: Platform, policy: Policy) -> bool:
     """Whether an audit of this platform has to look for this person at all."""
     return (

@@ -105,6 +105,16 @@ class SlackReader:
         self.lookup_failures = failures
         return _seen_from_home(found, (await self.account()).id)
 
+    async def user_with(self, user_id: str) -> PlatformUser | None:
+        """users.info: somebody by their id alone, with one call; None whom Slack does not know."""
+        try:
+            answer = await self._web.call("users.info", user=user_id)
+        except Refused as error:
+            if error.code == "user_not_found":
+                return None
+            raise
+        return parse_user_info(answer, await self._workspace())
+
     async def groups_of(self, user: PlatformUser) -> AsyncGenerator[Sequence[PlatformGroup], None]:
         """users.conversations: the user's public channels, and the private ones shared with us.
 

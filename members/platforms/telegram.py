@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,27 +14,34 @@ from telethon.tl import functions
 from telethon.tl import types as tl
 
 from members.platforms.base import CallMeter
-from members.platforms.errors import AccountTrouble, PlatformError, Refused
+from members.platforms.errors import PlatformError, Refused, SignedOut
 from members.platforms.telegram_addresses import AccessHashes, AddressBook
+from members.platforms.telegram_administrators import parse_basic_administrators, read_administrators
 from members.platforms.telegram_client import ServerAddress, TelegramConfig, parse_server
 from members.platforms.telegram_errors import BAD_ANSWER, CURSOR_LOOP, MEMBERS_HIDDEN, NOT_APPLICABLE
 from members.platforms.telegram_parse import (
     parse_account,
     parse_details,
     parse_groups,
+    parse_standing,
     parse_user,
     present_user_id,
 )
 from members.platforms.telegram_people import MEMBERS_A_PAGE, PeopleSearch
+from members.platforms.telegram_roster import RosterLine, RosterPage, read_banned, read_roster, search_roster
 from members.platforms.telegram_transport import TelegramTransport
 from members.platforms.types import (
     Account,
+    Administrator,
+    AdminStatus,
     GroupDetails,
     GroupKind,
     MembersPage,
     Platform,
     PlatformGroup,
     PlatformUser,
+    Role,
+    Standing,
     Wanted,
 )
 
@@ -95,6 +103,11 @@ class TelegramReader:
         """The id of the account; None until we have connected."""
         return int(self._account.id) if self._account else None
 
+    @property
+    def signed_out(self) -> SignedOut | None:
+        """Why the session is dead, once Telegram has said so."""
+        return self._transport.signed_out
+
     async def account(self) -> Account:
         """The account, as it was when we connected."""
         if self._account is None:
@@ -142,8 +155,12 @@ class TelegramReader:
 
     async def is_member(self, group: PlatformGroup, user: PlatformUser) -> bool:
         """channels.getParticipant; for a basic group its member list."""
+        return (await self.standing(group, user)).present
+
+    async def standing(self, group: PlatformGroup, user: PlatformUser) -> Standing:
+        """The same calls: what they are in it, and since when. Bans are told to admins only."""
         if group.kind is GroupKind.BASIC:
-            return user.id in (await self._basic_members(group)).ids
+            return await self._standing_in_basic(group, user)
         request = functions.channels.GetParticipantRequest(
             channel=self._book.input_channel(int(group.id)), participant=self._book.input_user(int(user.id))
         )
@@ -151,9 +168,9 @@ class TelegramReader:
             answer = await self._call(request)
         except Refused as error:
             if error.code == "USER_NOT_PARTICIPANT":
-                return False
+                return Standing(Role.ABSENT)
             raise
-        return present_user_id(answer.participant) is not None
+        return parse_standing(answer.participant)
 
     async def members(self, group: PlatformGroup) -> AsyncGenerator[MembersPage, None]:
         """channels.getParticipants; for a basic group messages.getFullChat.
@@ -184,6 +201,34 @@ class TelegramReader:
                 raise _cursor_loop("the member list")
             seen |= page
 
+    def roster(self, group: PlatformGroup) -> AsyncGenerator[RosterPage, None]:
+        """Everybody in a supergroup, with names and roles; from then on we know the way to each of them.
+
+        Telegram may show fewer than `expected`: compare. Raises Refused where members are hidden.
+        """
+        return read_roster(self._call, self._book.input_channel(int(group.id)))
+
+    async def administrators(self, group: PlatformGroup) -> Sequence[Administrator]:
+        """Who runs the group, the owner first, in one call; from then on we know the way to each of them.
+
+        Who is anonymous is shown to admins alone. Raises Refused where a basic group hides its members.
+        """
+        if group.kind is GroupKind.BASIC:
+            found = parse_basic_administrators(await self._full_chat(group))
+        else:
+            found = await read_administrators(self._call, self._book.input_channel(int(group.id)))
+        self._found |= {int(each.user.id) for each in found}
+        return found
+
+    async def banned_from(self, group: PlatformGroup) -> frozenset[str]:
+        """The ids of those who were thrown out of a supergroup and are kept out. Only admins are told."""
+        banned = await read_banned(self._call, self._book.input_channel(int(group.id)))
+        return frozenset(map(str, banned))
+
+    async def search_members(self, group: PlatformGroup, text: str) -> Sequence[RosterLine]:
+        """The members of a supergroup whom its search shows for `text`; we know the way to them then."""
+        return await search_roster(self._call, self._book.input_channel(int(group.id)), text)
+
     async def details(self, group: PlatformGroup) -> GroupDetails:
         """channels.getFullChannel. Raises Refused for a basic group: it hides no history."""
         if group.kind is GroupKind.BASIC:
@@ -200,7 +245,10 @@ class TelegramReader:
     async def _identify(self) -> None:
         users = await self._transport.call(functions.users.GetUsersRequest([tl.InputUserSelf()]))
         if not users or not isinstance(users[0], tl.User):
-            raise AccountTrouble("The Telegram account is signed out: sign in again", code="signed_out")
+            self._transport.signed_out = SignedOut(
+                "The Telegram account is signed out: sign in again", code="signed_out"
+            )
+            raise self._transport.signed_out
         self._account, self._own = parse_account(users[0]), parse_user(users[0])
         self._book = AddressBook(users[0].id, self._known_hashes.get(users[0].id))
 
@@ -296,12 +344,26 @@ class TelegramReader:
             max_id = answer.chats[-1].id
 
     async def _basic_members(self, group: PlatformGroup) -> MembersPage:
-        answer = await self._call(functions.messages.GetFullChatRequest(int(group.id)))
-        lines = getattr(answer.full_chat.participants, "participants", None)
-        if lines is None:  # ChatParticipantsForbidden
-            raise Refused("Telegram hides this group's members from the account", code=MEMBERS_HIDDEN)
+        lines = await self._basic_lines(group)
         numbers = {number for line in lines if (number := present_user_id(line)) is not None}
         return MembersPage(frozenset(map(str, numbers)), expected=len(lines))
+
+    async def _standing_in_basic(self, group: PlatformGroup, user: PlatformUser) -> Standing:
+        for line in await self._basic_lines(group):
+            if line.user_id == int(user.id):
+                # Only the owner removes the admins of a basic group.
+                return replace(parse_standing(line), editable=group.admin_status is AdminStatus.OWNER)
+        return Standing(Role.ABSENT)
+
+    async def _basic_lines(self, group: PlatformGroup) -> Sequence[Any]:
+        lines: Sequence[Any] = (await self._full_chat(group)).full_chat.participants.participants
+        return lines
+
+    async def _full_chat(self, group: PlatformGroup) -> tl.messages.ChatFull:
+        answer = await self._call(functions.messages.GetFullChatRequest(int(group.id)))
+        if isinstance(answer.full_chat.participants, tl.ChatParticipantsForbidden):
+            raise Refused("Telegram hides this group's members from the account", code=MEMBERS_HIDDEN)
+        return answer
 
 
 def _dialogs_after(answer: Any, dialogs: Sequence[tl.Dialog]) -> functions.messages.GetDialogsRequest:

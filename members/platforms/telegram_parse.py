@@ -21,6 +21,8 @@ from members.platforms.types import (
     PlatformGroup,
     PlatformUser,
     Privacy,
+    Role,
+    Standing,
 )
 
 
@@ -85,6 +87,27 @@ def present_user_id(participant: Any) -> int | None:
     return user_id
 
 
+def parse_standing(participant: Any) -> Standing:
+    """A line of a member list. A ChannelParticipantAdmin's date is that of the promotion.
+
+    `can_edit` says whether we may take the admin's rights away: without it Telegram answers a removal
+    with USER_ADMIN_INVALID. core.telegram.org/constructor/channelParticipantAdmin
+    """
+    since = getattr(participant, "date", None)
+    match participant:
+        case tl.ChannelParticipantCreator() | tl.ChatParticipantCreator():
+            return Standing(Role.OWNER)
+        case tl.ChannelParticipantAdmin():
+            return Standing(Role.ADMIN, since, editable=bool(participant.can_edit))
+        case tl.ChatParticipantAdmin():
+            return Standing(Role.ADMIN, since)
+        case tl.ChannelParticipantBanned():
+            return Standing(Role.BANNED) if participant.left else Standing(Role.MEMBER)
+        case tl.ChannelParticipantLeft():
+            return Standing(Role.ABSENT)
+    return Standing(Role.MEMBER, since)
+
+
 def _supergroup(channel: tl.Channel) -> PlatformGroup:
     return PlatformGroup(
         platform=Platform.TELEGRAM,
@@ -96,6 +119,7 @@ def _supergroup(channel: tl.Channel) -> PlatformGroup:
         history=History.UNKNOWN,
         total_members=channel.participants_count or None,
         may_invite=_may_invite(channel),
+        may_remove=_may_remove(channel),
         # No created_at: a channel's `date` is the day on which we joined it.
     )
 
@@ -111,6 +135,7 @@ def _basic_group(chat: tl.Chat) -> PlatformGroup:
         history=History.NOT_APPLICABLE,
         total_members=chat.participants_count or None,
         may_invite=_may_invite(chat),
+        may_remove=_may_remove(chat),
         created_at=chat.date,
         superseded_by=_superseded_by(chat),
     )
@@ -140,6 +165,13 @@ def _may_invite(chat: tl.Channel | tl.Chat) -> bool:
         return True
     banned = (chat.default_banned_rights, getattr(chat, "banned_rights", None))
     return not any(rights is not None and rights.invite_users for rights in banned)
+
+
+def _may_remove(chat: tl.Channel | tl.Chat) -> bool:
+    """Whether plain members can be taken out: core.telegram.org/api/rights (`ban_users`)."""
+    if isinstance(chat, tl.Channel) and chat.min:
+        return True  # rights are not told: worth a try
+    return bool(chat.creator or (chat.admin_rights is not None and chat.admin_rights.ban_users))
 
 
 def _active_usernames(peer: tl.User | tl.Channel) -> Iterator[str]:

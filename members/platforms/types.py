@@ -51,6 +51,17 @@ class AdminStatus(StrEnum):
     NOT_APPLICABLE = "n/a"
 
 
+class Role(StrEnum):
+    """What one person is in one group (Telegram only; Slack channels know members alone)."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+    BANNED = "banned"
+    """Thrown out, and kept out. Only admins are told."""
+    ABSENT = "absent"
+
+
 class GroupKind(StrEnum):
     CHANNEL = "channel"  # Slack
     BASIC = "basic"  # Telegram basic group
@@ -112,9 +123,22 @@ class PlatformGroup:
     """Whether the auditing account is a member (a public Slack channel is visible without)."""
     may_invite: bool = True
     """False where the account is known to lack the right to add people (Telegram only)."""
+    may_remove: bool = True
+    """False where the account is known to lack the right to take people out (Telegram only)."""
+    general: bool = False
+    """Slack's channel of the whole workspace, which nobody can be taken out of."""
     created_at: datetime | None = None
     superseded_by: str | None = None
     """Telegram: the supergroup that this basic group became; such a group is no group any more."""
+
+    @property
+    def may_hide_members(self) -> bool:
+        """Whether the group could hide its members from us, as far as the lists tell."""
+        return (
+            self.kind is GroupKind.SUPERGROUP
+            and self.admin_status is AdminStatus.MEMBER
+            and (self.total_members is None or self.total_members >= FEWEST_TO_HIDE)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +149,35 @@ class GroupDetails:
     members_hidden: bool
     total_members: int | None = None
     migrated_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one person stands in one group, by the group's own word."""
+
+    role: Role
+    since: datetime | None = None
+    """When they joined, or an admin was made one; None where Telegram does not say."""
+    editable: bool = False
+    """Of an admin: whether the account may take their right away, and hence remove them."""
+
+    @property
+    def present(self) -> bool:
+        return self.role not in (Role.ABSENT, Role.BANNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Administrator:
+    """Somebody who runs a group (Telegram only)."""
+
+    user: PlatformUser
+    role: Role
+    """Owner or admin."""
+    since: datetime | None = None
+    """When an admin was made one; None where Telegram does not say."""
+    may_add_admins: bool = False
+    anonymous: bool = False
+    """Hidden from whoever is no admin there."""
 
 
 @dataclass(frozen=True, slots=True)
