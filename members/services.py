@@ -83,6 +83,13 @@ def record_identities(*, seen: Iterable[IdentitySeen], at: datetime) -> tuple[st
 
 
 @transaction.atomic
+def usernames_by_id(platform: Platform) -> dict[str, str]:
+    """The employees' usernames on `platform`, by their ids there."""
+    columns = f"{platform}_user_id", f"{platform}_username"
+    rows = Employee.objects.exclude(**{columns[0]: None}).exclude(**{columns[1]: ""}).values_list(*columns)
+    return {str(user_id): username for user_id, username in rows}
+
+
 def set_status(*, employees: QuerySet[Employee], status: EmployeeStatus) -> int:
     """Give the employees this status. Returns how many had another one."""
     rows = list(employees.exclude(status=status).select_for_update())
@@ -102,6 +109,24 @@ def pin_categories(*, groups: QuerySet[Group]) -> int:
 def unpin_categories(*, groups: QuerySet[Group]) -> int:
     """Let the names decide again, from the next audit on. Returns how many were pinned."""
     return _set_pinned(groups.filter(category_pinned=True), pinned=False)
+
+
+@transaction.atomic
+def rename_groups(*, changes: Mapping[tuple[str, str], tuple[str, str]], reason: str) -> int:
+    """Store the names that the platforms were told: (platform, id) → (old name, new name).
+
+    Left alone is a group that is not stored under the old one any more: an audit has seen it since.
+    Returns how many changed.
+    """
+    ids = {group_id for _, group_id in changes}
+    locked = Group.objects.select_for_update().filter(external_id__in=ids).order_by("pk")
+    known = {(row.platform, row.external_id): row for row in locked}
+    rows = [row for key, row in known.items() if key in changes and row.name == changes[key][0]]
+    remember_as_seen(rows)
+    for row in rows:
+        row.name = changes[row.platform, row.external_id][1]
+    bulk_update_with_history(rows, Group, ["name"], batch_size=500, default_change_reason=reason)
+    return len(rows)
 
 
 @transaction.atomic

@@ -1,0 +1,116 @@
+"""Renaming groups: the executor, the same on both platforms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+
+from members.operations.connections import Account
+from members.operations.kinds import Executor
+from members.operations.plan import PlannedStep
+from members.platforms.base import CallMeter
+from members.platforms.errors import Gone, Refused
+from members.platforms.outcomes import Outcome, Reply
+from members.platforms.types import PlatformGroup
+from members.platforms.writing import PlatformWriter
+from telegram_ops.rename_plans import NEW, OLD
+
+_NO_GROUP = Reply(
+    Outcome.GROUP_NOT_FOUND, "The account does not see this group any more: look whether it still exists."
+)
+_BECAME_SUPERGROUP = Reply(
+    Outcome.GROUP_NOT_FOUND, "The group has become a supergroup: run an audit, then plan again."
+)
+
+
+class RenameConnection:
+    """From an account to the executor; there is no call that renames two groups."""
+
+    batch_size: int = 1
+
+    def __init__(self, account: Account) -> None:
+        self._account: Final = account
+
+    def open(self, meter: CallMeter) -> AbstractAsyncContextManager[Executor]:
+        return self._opened(meter)
+
+    def keep_books(self) -> None:
+        self._account.keep_books()
+
+    @asynccontextmanager
+    async def _opened(self, meter: CallMeter) -> AsyncGenerator[Executor, None]:
+        async with self._account.open(meter) as writer:
+            executor = RenameExecutor(writer)
+            await executor.list_groups()
+            yield executor
+
+
+class RenameExecutor:
+    """Reads names from the list of all groups; the group itself is asked right before its renaming, and
+    where the list does not show the new name afterwards."""
+
+    def __init__(self, writer: PlatformWriter) -> None:
+        self._writer = writer
+        self._groups: dict[str, PlatformGroup] = {}
+        self._stored: dict[str, str] = {}
+        """The names that the platform made of what it was told, by group."""
+
+    async def list_groups(self) -> None:
+        """Read all groups anew."""
+        self._groups = {group.id: group async for page in self._writer.groups() for group in page}
+
+    async def fulfilled(self, steps: Sequence[PlannedStep], *, thorough: bool) -> Sequence[bool | None]:
+        if thorough:
+            await self.list_groups()
+        shown = [self._has_its_name(step, self._groups.get(step.target.group_id)) for step in steps]
+        if thorough:
+            doubtful = [at for at, is_so in enumerate(shown) if not is_so]
+            asked = await asyncio.gather(*(self._ask(steps[at]) for at in doubtful))
+            for at, answer in zip(doubtful, asked, strict=True):
+                shown[at] = answer
+        return shown
+
+    async def apply(self, batch: Sequence[PlannedStep]) -> Sequence[Reply]:
+        (step,) = batch
+        return [await self._rename(step)]
+
+    async def _rename(self, step: PlannedStep) -> Reply:
+        old, new = step.arguments[OLD], step.arguments[NEW]
+        known = self._groups.get(step.target.group_id)
+        if known is None:
+            return _NO_GROUP
+        try:
+            group = await self._writer.group_now(known)
+        except Gone:
+            return _NO_GROUP
+        if group.superseded_by is not None:
+            return _BECAME_SUPERGROUP
+        if group.name == new:
+            return Reply(Outcome.ALREADY_THERE, "The group has this name already.")
+        if group.name != old:
+            why = f"Changed meanwhile: it is called “{group.name}” by now. Look at a new plan."
+            return Reply(Outcome.CHANGED_MEANWHILE, why)
+        reply, stored = await self._writer.rename(group, new)
+        if reply.outcome is not Outcome.DONE:
+            return reply
+        self._stored[group.id] = stored
+        note = reply.message or ("" if stored == new else f"It was stored as “{stored}”.")
+        return Reply(reply.outcome, note, before={"name": group.name}, after={"name": stored})
+
+    async def _ask(self, step: PlannedStep) -> bool | None:
+        """By the group's own word; None when it cannot be asked."""
+        known = self._groups.get(step.target.group_id)
+        if known is None:
+            return None
+        try:
+            return self._has_its_name(step, await self._writer.group_now(known))
+        except Refused:
+            return None
+
+    def _has_its_name(self, step: PlannedStep, group: PlatformGroup | None) -> bool | None:
+        if group is None:
+            return None
+        given = step.after.get("name") or self._stored.get(group.id)
+        return group.name in (step.arguments[NEW], given)
