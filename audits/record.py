@@ -16,6 +16,7 @@ from audits.rows import GroupRow, summarise
 from members.models import Category, Group
 from members.platforms.types import History, Platform, PlatformGroup
 from members.services import IdentitySeen, follow_migrations, record_identities
+from telegram_ops import ownership_requests
 
 GroupKey = tuple[Platform, str]
 
@@ -78,6 +79,7 @@ def record(*, run: AuditRun, evaluation: Evaluation, state: RunState, message: s
         message=message,
         account_trouble=any(part.trouble is not None and part.trouble.account for part in seen)
         and all(part.trouble is not None for part in seen),
+        sign_in_needed=any(part.trouble is not None and part.trouble.sign_in for part in seen),
         finished_at=at,
         progress_percent=100,
         progress_label="",
@@ -129,6 +131,8 @@ def _record_groups(evaluation: Evaluation, at: datetime) -> dict[GroupKey, Group
     _hide_unseen(evaluation, stored)
     for seen in evaluation.observation.platforms:
         follow_migrations(platform=seen.platform, moved=seen.superseded)
+        if seen.platform is Platform.TELEGRAM:
+            ownership_requests.follow_migrations(seen.superseded)
     return stored | {(Platform(group.platform), group.external_id): group for group in fresh}
 
 

@@ -23,13 +23,13 @@ def channel_participant(chat: TelegramChat, standing: Standing, viewer: int) -> 
         case "restricted":
             return _banned(standing, owner, rights.restricted())
         case "creator":
-            return types.ChannelParticipantCreator(user_id, _rights(standing))
+            return types.ChannelParticipantCreator(user_id, _rights(chat, standing))
         case "admin":
             return types.ChannelParticipantAdmin(
                 user_id,
                 promoted_by=owner,
                 date=standing.since,
-                admin_rights=_rights(standing),
+                admin_rights=_rights(chat, standing),
                 can_edit=viewer == chat.creator,
                 is_self=user_id == viewer,
                 inviter_id=owner if user_id == viewer else None,
@@ -62,7 +62,7 @@ def _banned(standing: Standing, by: int, banned_rights: types.ChatBannedRights) 
     )
 
 
-def _rights(standing: Standing) -> types.ChatAdminRights:
+def _rights(chat: TelegramChat, standing: Standing) -> types.ChatAdminRights:
     if standing.rights is None:
         raise ValueError(f"{standing.role} {standing.user_id} has no admin rights")
-    return rights.admin_rights(standing.rights)
+    return rights.admin_rights(standing.rights, anonymous=standing.user_id in chat.anonymous)

@@ -13,9 +13,9 @@ FOR_EVER = 2**31 - 1
 """The `until_date` that Telegram sends for restrictions without an end."""
 
 
-def admin_rights(rights: AdminRights) -> types.ChatAdminRights:
+def admin_rights(rights: AdminRights, *, anonymous: bool = False) -> types.ChatAdminRights:
     # `other` is what an admin without any particular right still has.
-    return types.ChatAdminRights(other=True, **asdict(rights))
+    return types.ChatAdminRights(other=True, anonymous=anonymous, **asdict(rights))
 
 
 def parse_admin_rights(rights: types.ChatAdminRights) -> AdminRights | None:

@@ -22,7 +22,7 @@ def get_participants(call: Call, request: Any) -> Any:
     """A page of those who match the filter, in the order of joining."""
     chat = call.peers.channel(request.channel)
     _require_may_list(call, chat, request.filter)
-    matching = _matching(call, chat, request.filter)
+    matching = [each for each in _matching(call, chat, request.filter) if _is_shown(call, chat, each)]
     listed = matching[: _REACH if chat.listed_members is None else chat.listed_members]
     page = listed[request.offset : request.offset + min(request.limit, _PAGE)]
     participants = [call.view.participant(chat, chat.standing_of(user_id)) for user_id in page]
@@ -55,6 +55,14 @@ def _require_may_list(call: Call, chat: TelegramChat, wanted: Any) -> None:
     # "Hide members": the admins stay visible, says the switch in Telegram's clients.
     if chat.members_hidden and not isinstance(wanted, types.ChannelParticipantsAdmins):
         raise RpcError("CHAT_ADMIN_REQUIRED")
+
+
+def _is_shown(call: Call, chat: TelegramChat, user_id: int) -> bool:
+    """An anonymous admin "will be hidden in the list of group members", other admins' eyes excepted.
+
+    https://telegram.org/blog/filters-anonymous-admins-comments
+    """
+    return user_id not in chat.anonymous or user_id == call.viewer or is_admin(call, chat)
 
 
 def _matching(call: Call, chat: TelegramChat, wanted: Any) -> list[int]:

@@ -1,0 +1,99 @@
+"""Requests for groups as a workbook: the messages, and who is asked for which group, or why nobody is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+
+import structlog
+from openpyxl import Workbook
+
+from members.operations.display import step_label
+from members.operations.models import Operation
+from members.operations.reports import keep_reports
+from members.operations.services import skipped_of
+from members.spreadsheet import CellValue, Column, add_sheet
+from telegram_ops.ownership_plans import topics_of
+
+log = structlog.get_logger(__name__)
+
+_MESSAGES = (
+    Column("Person", 26),
+    Column("Username", 20),
+    Column("User ID", 16),
+    Column("Groups", 9),
+    Column("Outcome", 22),
+    Column("Time (UTC)", 20),
+    Column("Text", 90),
+)
+_GROUPS = (
+    Column("Group Name", 42),
+    Column("Group ID", 18),
+    Column("Our Status", 18),
+    Column("Person", 26),
+    Column("User ID", 16),
+    Column("Role", 10),
+    Column("Outcome", 22),
+    Column("Note", 80),
+)
+
+
+def write_workbook(operation: Operation, path: Path) -> None:
+    """A sheet of messages and a sheet of groups, planned or done."""
+    with path.open("wb") as file:  # first: openpyxl litters the console when it is left half-way
+        book = Workbook(write_only=True)
+        add_sheet(book, "Messages", _MESSAGES, _messages(operation))
+        add_sheet(book, "Groups", _GROUPS, _groups(operation))
+        book.save(file)
+
+
+def try_to_store_report(operation: Operation) -> None:
+    """Keep it with a finished operation. A disk that refuses holds nothing else up."""
+    at = operation.started_at or operation.planned_at
+    name = f"ownership_requests_{at.astimezone(UTC):%Y%m%d_%H%M%S}"
+    try:
+        keep_reports(operation, {"xlsx": write_workbook}, name=name)
+    except OSError as error:
+        log.error("operation.reports_failed", operation=operation.pk, error=str(error))
+
+
+def _messages(operation: Operation) -> Iterator[tuple[CellValue, ...]]:
+    for step in operation.steps.order_by("position"):
+        yield (
+            step.subject_name,
+            step.arguments["username"],
+            step.user_id,
+            len(topics_of(step.arguments)),
+            step_label(operation.kind, step.state, step.outcome),
+            step.finished_at,
+            step.arguments["text"],
+        )
+
+
+def _groups(operation: Operation) -> Iterator[tuple[CellValue, ...]]:
+    """Those that somebody is asked for, then those that were left out."""
+    for step in operation.steps.order_by("position"):
+        for topic in topics_of(step.arguments):
+            yield (
+                topic.name,
+                topic.id,
+                topic.status.replace("_", " "),
+                step.subject_name,
+                step.user_id,
+                "owner" if topic.theirs else "admin",
+                step_label(operation.kind, step.state, step.outcome),
+                step.message or topic.why,
+            )
+    for line in skipped_of(operation):
+        target = line.target
+        yield (
+            target.group_name,
+            target.group_id,
+            "",
+            target.subject_name,
+            target.user_id,
+            "",
+            "Left out",
+            line.reason,
+        )
