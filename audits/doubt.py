@@ -3,23 +3,7 @@
 from __future__ import annotations
 
 from audits.observation import KnownGroup
-from members.platforms.types import (
-    FEWEST_TO_HIDE,
-    AdminStatus,
-    GroupDetails,
-    GroupKind,
-    PlatformGroup,
-    PlatformUser,
-)
-
-
-def may_hide_members(group: PlatformGroup) -> bool:
-    """Whether the group could hide its members from us, as far as the lists tell."""
-    return (
-        group.kind is GroupKind.SUPERGROUP
-        and group.admin_status is AdminStatus.MEMBER
-        and (group.total_members is None or group.total_members >= FEWEST_TO_HIDE)
-    )
+from members.platforms.types import GroupDetails, PlatformGroup, PlatformUser
 
 
 def hides_members(details: GroupDetails | None, before: KnownGroup | None) -> bool | None:
@@ -37,4 +21,4 @@ def is_doubtful(group: PlatformGroup, user: PlatformUser, *, hides: bool | None)
     """
     if user.external:
         return group.shared_externally
-    return may_hide_members(group) if hides is None else hides
+    return group.may_hide_members if hides is None else hides

@@ -36,6 +36,8 @@ class Trouble:
     message: str
     account: bool = False
     """True when the account itself is the problem: not configured, signed out, a scope missing."""
+    sign_in: bool = False
+    """True when a sign-in would help: nobody is signed in, or the session is dead."""
 
 
 @dataclass(frozen=True, slots=True)

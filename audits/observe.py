@@ -11,7 +11,7 @@ from audits.observation import Observation, PlatformObservation, Trouble
 from audits.progress import Progress, Stage
 from audits.watch import Assignment, Watch
 from members.platforms.base import CallMeter, PlatformReader, why_waiting
-from members.platforms.errors import AccountTrouble, PlatformError
+from members.platforms.errors import AccountTrouble, NotSignedIn, PlatformError, SignedOut
 from members.platforms.types import Platform
 
 
@@ -54,7 +54,12 @@ async def _observe_platform(
         async with connection.open(meter) as reader:
             await watch.run(reader)
     except PlatformError as error:
-        watch.trouble = Trouble(error.code, str(error), account=isinstance(error, AccountTrouble))
+        watch.trouble = Trouble(
+            error.code,
+            str(error),
+            account=isinstance(error, AccountTrouble),
+            sign_in=isinstance(error, SignedOut | NotSignedIn),
+        )
         watch.leave_doubts_open()
     progress.enter(platform, Stage.DONE)
     return watch.observation(meter)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from audits.doubt import hides_members, is_doubtful, may_hide_members
+from audits.doubt import hides_members, is_doubtful
 from audits.observation import BlindSpot, KnownGroup, PersonSeen, PlatformObservation, Trouble
 from audits.people import CUT_SHORT, Roster, first_sight, is_counted, wanted
 from audits.progress import Progress, Stage
@@ -90,7 +90,7 @@ class Watch:
         await self._list_groups_and_people(reader)
         policy = self.assignment.policy
         candidates = scope_candidates(self.observation(), policy)
-        second_looks = self._due([group for group in candidates if may_hide_members(group)])
+        second_looks = self._due([group for group in candidates if group.may_hide_members])
         due = [*self._due(self._scoped()), *second_looks[:SECOND_LOOKS]]
         await self._read_details(reader, due)
         hiding = [group for group in candidates if self._hides_members(group)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -11,10 +12,11 @@ from django.urls import reverse
 from audits.models import AuditRun, RunState
 from members.models import Employee, MembershipRule, ScopeLine
 from members.platforms.types import Platform
+from telegram_ops import gateway
 
 CONNECTION_SETTINGS = {
     Platform.SLACK: ("SLACK_USER_TOKEN",),
-    Platform.TELEGRAM: ("TELEGRAM_API_ID", "TELEGRAM_API_HASH", "TELEGRAM_SESSION"),
+    Platform.TELEGRAM: ("TELEGRAM_API_ID", "TELEGRAM_API_HASH"),
 }
 """Without which an audit cannot look at the platform."""
 
@@ -46,17 +48,24 @@ def first_steps(user: PermissionsMixin | AnonymousUser) -> tuple[Step, ...]:
         if user.has_perm(f"members.add_{model._meta.model_name}")
     ]
     if user.has_perm("audits.run_audit"):
-        steps += _connect(), _audit()
+        platforms = _platforms_in_use()
+        steps.append(_connect(platforms))
+        if Platform.TELEGRAM in platforms and user.has_perm("telegram_ops.sign_in_telegram"):
+            steps.append(_sign_in())
+        steps.append(_audit())
     return () if all(step.done for step in steps) else tuple(steps)
 
 
-def _connect() -> Step:
-    """Done when the platforms that the scope speaks of are configured; before it does, both."""
-    wanted = set(ScopeLine.objects.order_by().values_list("platform", flat=True).distinct()) or set(Platform)
+def _platforms_in_use() -> set[str]:
+    """Those that the scope speaks of; before it does, both."""
+    return set(ScopeLine.objects.order_by().values_list("platform", flat=True).distinct()) or set(Platform)
+
+
+def _connect(platforms: Collection[str]) -> Step:
     missing = [
         name
         for platform, names in CONNECTION_SETTINGS.items()
-        if platform in wanted
+        if platform in platforms
         for name in names
         if not getattr(settings, name)
     ]
@@ -64,6 +73,14 @@ def _connect() -> Step:
     if missing:
         hint = f"Put {', '.join(missing)} into the file .env, then restart."
     return Step("Connect the accounts", hint, "", not missing)
+
+
+def _sign_in() -> Step:
+    """Done once somebody has signed in, be it into trouble later: then the account's own page tells."""
+    account = gateway.account_in_use()
+    url = reverse("admin:telegram_ops_telegramaccount_changelist")
+    done = gateway.uses_environment() or account is not None
+    return Step("Sign in to Telegram", "With the code that Telegram sends to the account.", url, done)
 
 
 def _audit() -> Step:

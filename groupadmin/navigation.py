@@ -6,9 +6,22 @@ here as in its own heading. A model that is not named here is not lost: it shows
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
+
+from django.urls import reverse
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page that is no model's list."""
+
+    name: str
+    view: str
+    """The name of its address in the admin."""
+    permission: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,33 +32,96 @@ class Section:
     icon: str
     """A symbol's id in static/groupadmin/icons.svg."""
     pages: tuple[str, ...]
+    places: tuple[Place, ...] = ()
+    """After the lists."""
 
 
 SECTIONS = (
-    Section("People", "people", ("members.employee", "members.team")),
-    Section("Groups", "chat", ("members.group", "members.category")),
+    Section(
+        "People",
+        "people",
+        ("members.employee", "members.team"),
+        (
+            Place("Find a person", "find_person", "members.find_person"),
+            Place("Remove a person", "remove_person", "operations.run_operation"),
+        ),
+    ),
+    Section(
+        "Groups",
+        "chat",
+        (
+            "members.group",
+            "members.category",
+            "telegram_ops.ownershiprequest",
+            "telegram_ops.ownershiptemplate",
+        ),
+    ),
     Section(
         "Policy",
         "policy",
         ("members.membershiprule", "members.scopeline", "members.namingrule", "members.exclusion"),
     ),
     Section("Audits", "audit", ("audits.auditrun", "audits.finding", "audits.groupresult")),
+    Section(
+        "Conversations",
+        "talk",
+        (
+            "history.conversation",
+            "history.liveliness",
+            "history.exportjob",
+            "history.syncjob",
+            "history.retentionperiod",
+            "history.purge",
+        ),
+        (Place("Search messages", "search_messages", "history.read_history"),),
+    ),
     Section("Changes", "check", ("operations.operation", "operations.activityevent")),
-    Section("System", "system", ("auth.user", "auth.group", "groupadmin.schedule")),
+    Section(
+        "Gated community",
+        "shield",
+        (
+            "whitelist.subscriber",
+            "whitelist.subscription",
+            "whitelist.whitelistentry",
+            "whitelist.seedingjob",
+            "whitelist.communitymember",
+            "whitelist.featureflag",
+        ),
+        (
+            Place("Status of a person", "community_person", "whitelist.view_subscriber"),
+            Place("Community report", "community_report", "whitelist.view_subscriber"),
+        ),
+    ),
+    Section(
+        "System",
+        "system",
+        ("telegram_ops.telegramaccount", "auth.user", "auth.group", "groupadmin.schedule"),
+    ),
 )
 MORE = Section("More", "more", ())
 
 
-def arrange(models: Iterable[Mapping[str, Any]], current_path: str = "") -> list[dict[str, Any]]:
+def arrange(
+    models: Iterable[Mapping[str, Any]],
+    current_path: str = "",
+    may: Callable[[str], bool] = lambda permission: False,
+) -> list[dict[str, Any]]:
     """Django's model entries, regrouped into sections in the shape of `AdminSite.get_app_list`.
 
     Empty sections are left out. Beside Django's keys a section has `icon`, and an entry `current`: whether
-    `current_path` lies below its list.
+    `current_path` lies below its list. `may` tells which permissions the reader has.
     """
     entries = {entry["model"]._meta.label_lower: entry for entry in models}
-    placed = [(section, [label for label in section.pages if label in entries]) for section in SECTIONS]
+    placed = [
+        (
+            section,
+            [entries[label] for label in section.pages if label in entries]
+            + [_entry_of(place) for place in section.places if may(place.permission)],
+        )
+        for section in SECTIONS
+    ]
     named = {label for section in SECTIONS for label in section.pages}
-    rest = sorted(entries.keys() - named, key=lambda label: entries[label]["name"])
+    rest = sorted((entries[label] for label in entries.keys() - named), key=itemgetter("name"))
     return [
         {
             "name": section.name,
@@ -53,13 +129,17 @@ def arrange(models: Iterable[Mapping[str, Any]], current_path: str = "") -> list
             "app_url": "",
             "icon": section.icon,
             "has_module_perms": True,
-            "models": [_entry(entries[label], current_path) for label in labels],
+            "models": [_marked(entry, current_path) for entry in inside],
         }
-        for section, labels in [*placed, (MORE, rest)]
-        if labels
+        for section, inside in [*placed, (MORE, rest)]
+        if inside
     ]
 
 
-def _entry(entry: Mapping[str, Any], current_path: str) -> dict[str, Any]:
+def _entry_of(place: Place) -> dict[str, Any]:
+    return {"name": place.name, "object_name": place.name, "admin_url": reverse(f"admin:{place.view}")}
+
+
+def _marked(entry: Mapping[str, Any], current_path: str) -> dict[str, Any]:
     url = entry["admin_url"]
     return {**entry, "current": bool(url) and current_path.startswith(url)}

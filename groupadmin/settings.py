@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from celery.schedules import crontab
+from django.core.management.utils import get_random_secret_key
 from kombu import Queue
 
-from groupadmin.environment import Environment, kept_secret_key, writable_folder
+from groupadmin.environment import Environment, kept_secret, new_encryption_key, writable_folder
 from groupadmin.logging import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -32,7 +33,9 @@ MEDIA_URL = "media/"
 
 # --- Who may talk to us ------------------------------------------------------------------------
 
-SECRET_KEY: str = env.str("SECRET_KEY", default="") or kept_secret_key(VAR_DIR / "secret_key")
+SECRET_KEY: str = env.str("SECRET_KEY", default="") or kept_secret(
+    "SECRET_KEY", VAR_DIR / "secret_key", get_random_secret_key
+)
 SECRET_KEY_GENERATED = "SECRET_KEY" not in env.ENVIRON
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -57,7 +60,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 REQUIRE_SECOND_FACTOR = env.bool("REQUIRE_SECOND_FACTOR", default=True)
 REQUIRE_SECOND_PERSON = env.bool("REQUIRE_SECOND_PERSON", default=False)
-FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS", default=[])
+FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS", default=[]) or [
+    kept_secret("FIELD_ENCRYPTION_KEYS", VAR_DIR / "field_encryption_key", new_encryption_key)
+]
+FIELD_ENCRYPTION_KEYS_GENERATED = "FIELD_ENCRYPTION_KEYS" not in env.ENVIRON
 
 # --- The platforms -----------------------------------------------------------------------------
 
@@ -85,12 +91,45 @@ OPERATION_CAP_REMOVED_PEOPLE = env.int("OPERATION_CAP_REMOVED_PEOPLE", default=3
 """How many people one operation may remove unless somebody with the right to types their number."""
 OPERATION_CAP_AUTOMATIC_ADDITIONS = env.int("OPERATION_CAP_AUTOMATIC_ADDITIONS", default=100)
 """How many additions may go ahead in one operation that no person has looked at."""
+OPERATION_CAP_MESSAGED_PEOPLE = env.int("OPERATION_CAP_MESSAGED_PEOPLE", default=30)
+"""To how many people one operation may write unless somebody with the right to types their number."""
+INVITATION_TEXT: str = env.str("INVITATION_TEXT", default="", multiline=True)
+"""What people read whom nobody may add to a group; empty for our own words."""
+SUBSCRIPTION_GRACE_DAYS = env.int("SUBSCRIPTION_GRACE_DAYS", default=3)
+"""How long an ended subscription still keeps its place in the gated community."""
+OWNERSHIP_REMINDER_DAYS = env.int("OWNERSHIP_REMINDER_DAYS", default=7)
+"""How long after a request for a group its owner is left alone before anybody may remind them."""
+OPERATION_CAP_RENAMES = env.int("OPERATION_CAP_RENAMES", default=100)
+"""How many groups one operation may rename unless somebody with the right to types their number."""
+SWEEP_CAP_PEOPLE = env.int("SWEEP_CAP_PEOPLE", default=20)
+"""How many people one sweep may kick; one that would kick more kicks nobody."""
+SWEEP_CAP_SHARE = env.float("SWEEP_CAP_SHARE", default=0.05)
+"""The same as a share of the community, 0–1; the smaller of the two counts."""
+SWEEP_PAUSE_SECONDS = env.float("SWEEP_PAUSE_SECONDS", default=3.0)
+"""How long a sweep waits after each kick, in seconds."""
 OPERATION_SLICE_SECONDS = 540.0
 """An operation hands its worker back after so long: a broker must never believe the task lost."""
 OPERATION_CONCURRENCY = env.int("OPERATION_CONCURRENCY", default=1)
 """How many writes may be under way at a time on one connection, and be in doubt when a process dies."""
 OPERATION_PATIENCE_SECONDS = 20.0
 """The longest single wait that keeps a worker busy; for a longer one the operation waits without."""
+
+HISTORY_LOOK_BACK_DAYS = env.int("HISTORY_LOOK_BACK_DAYS", default=7)
+"""How far back a sync looks for edits, deletions and new replies in what is kept already."""
+HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=730)
+"""How many days after they were sent messages are kept, where their group's category says nothing else."""
+HISTORY_REREAD_DAYS = env.int("HISTORY_REREAD_DAYS", default=30)
+"""How often a Slack channel is read again as a whole: answers in old threads show nowhere else. 0: never."""
+HISTORY_MEDIA_MAX_MB = env.int("HISTORY_MEDIA_MAX_MB", default=50)
+"""Larger files are not fetched."""
+HISTORY_MEDIA_KINDS: list[str] = env.list("HISTORY_MEDIA_KINDS", default=[]) or [
+    *("photo", "video", "animation", "video_message", "voice", "audio", "sticker", "file")
+]
+"""Files of other kinds are not fetched."""
+EXPORT_LIFETIME_DAYS = env.int("EXPORT_LIFETIME_DAYS", default=7)
+"""How long the file of an export can be downloaded."""
+HISTORY_CONCURRENCY = 4
+"""How many conversations of a platform are read side by side; rate limits are the platform's all the same."""
 
 # --- Django ------------------------------------------------------------------------------------
 
@@ -109,6 +148,7 @@ INSTALLED_APPS = [
     "members.operations.apps.OperationsConfig",
     "telegram_ops.apps.TelegramOpsConfig",
     "audits.apps.AuditsConfig",
+    "audits.history.apps.HistoryConfig",
     "whitelist.apps.WhitelistConfig",
     "groupadmin.apps.GroupAdminConfig",
 ]
@@ -168,8 +208,20 @@ STATIC_URL = "static/"
 STATIC_ROOT = writable_folder(VAR_DIR / "static")
 # On one machine static files come straight from the apps: nothing has to be collected first.
 WHITENOISE_USE_FINDERS = DEBUG or EMBEDDED
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+STORAGE_BUCKET: str = env.str("STORAGE_BUCKET", default="")
+"""Exports, reports and files of messages lie in MEDIA_ROOT, or in this bucket where one is named."""
+STORAGE_OPTIONS = {
+    "bucket_name": STORAGE_BUCKET,
+    "endpoint_url": env.str("STORAGE_ENDPOINT_URL", default="") or None,
+    "region_name": env.str("STORAGE_REGION", default="") or None,
+    "access_key": env.str("STORAGE_ACCESS_KEY_ID", default="") or None,
+    "secret_key": env.str("STORAGE_SECRET_ACCESS_KEY", default="") or None,
+    "file_overwrite": False,  # two files of one name are two files, as in a folder
+}
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": STORAGE_OPTIONS}
+    if STORAGE_BUCKET
+    else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if WHITENOISE_USE_FINDERS
@@ -215,7 +267,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Import and export of tables ---------------------------------------------------------------
 
-# The rest is said where it is used: formats in members.tables, rights in members.admin.base.
+# The rest is said where it is used: formats in members.table_files, rights in members.admin.base.
 IMPORT_EXPORT_USE_TRANSACTIONS = True
 IMPORT_EXPORT_IMPORT_IGNORE_BLANK_LINES = True
 

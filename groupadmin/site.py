@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 
 from groupadmin import dashboard
@@ -28,7 +29,25 @@ class GroupAdminSite(admin.AdminSite):
         if app_label is not None:
             return super().get_app_list(request, app_label)
         apps = super().get_app_list(request)
-        return arrange((model for app in apps for model in app["models"]), request.path)
+        models = (model for app in apps for model in app["models"])
+        return arrange(models, request.path, request.user.has_perm)
+
+    def get_urls(self) -> list[Any]:
+        """Pages that are no model's come first: Django's last one takes every address."""
+        from audits.history.admin.search import search_view  # when all models are ready
+        from telegram_ops.admin.find import find_view
+        from telegram_ops.admin.removals import remove_view
+        from whitelist.admin.person import person_view
+        from whitelist.admin.report import report_view
+
+        return [
+            path("find/", self.admin_view(find_view), name="find_person"),
+            path("messages/", self.admin_view(search_view), name="search_messages"),
+            path("remove/", self.admin_view(remove_view), name="remove_person"),
+            path("community/", self.admin_view(report_view), name="community_report"),
+            path("person/", self.admin_view(person_view), name="community_person"),
+            *super().get_urls(),
+        ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The overview: what there is, what needs attention, what to do next."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.core.management import call_command
 
-from members import tables
+from members import table_files
 
 
 @shared_task
@@ -17,4 +17,4 @@ def clear_expired_sessions() -> None:
 @shared_task
 def forget_uploads() -> None:
     """Delete tables that somebody uploaded for an import and did not confirm."""
-    tables.forget_uploads()
+    table_files.forget_uploads()

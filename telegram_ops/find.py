@@ -30,7 +30,7 @@ from telegram_ops.turn import turn
 
 IN_A_PAGE = 15.0
 """Seconds that a page may take to look; shorter than the term of a lease, which nobody renews meanwhile."""
-AT_LEISURE = 40.0
+AT_LEISURE = 35.0
 """The same for a command. Half a minute of it may go by waiting for the account."""
 TURN_PATIENCE = 3.0
 """Seconds to wait for the account when a page asks, and ..."""
@@ -58,7 +58,13 @@ def find_people(
     rules = load_policy()
     people = [sought(text, rules.people, platforms) for text in texts]
     looks = _look(people, depth, seconds, turn_patience)
-    people, looks = _recognise(people, looks, rules.people, platforms, seconds)
+    people = [
+        _recognised(each, theirs, rules.people, platforms) for each, theirs in zip(people, looks, strict=True)
+    ]
+    rest = [_where_unseen(each, theirs) for each, theirs in zip(people, looks, strict=True)]
+    if any(each.handles for each in rest):
+        more = _look(rest, depth, seconds, turn_patience)
+        looks = [[*new, *theirs] for new, theirs in zip(more, looks, strict=True)]
     groups = stored_groups()
     return [
         judged(each, [_or_from_memory(look, each) for look in theirs], rules, groups)
@@ -128,28 +134,22 @@ def _failed(platform: Platform, error: PlatformError) -> Look:
     return Look(platform, trouble=str(error), account_trouble=isinstance(error, AccountTrouble))
 
 
-def _recognise(
-    people: Sequence[Sought],
-    looks: Sequence[list[Look]],
-    employees: Sequence[Person],
-    platforms: Collection[Platform],
-    seconds: float,
-) -> tuple[list[Sought], list[list[Look]]]:
-    """Who turns out to be an employee, by the id, is looked for as one: on the other platform as well."""
-    known: list[Sought] = []
-    all_looks: list[list[Look]] = []
-    for person, theirs in zip(people, looks, strict=True):
-        employee = _employee_behind(theirs, employees) if person.person is None else None
-        if employee is not None:
-            everywhere = sought(employee.key, employees, platforms)
-            person = replace(everywhere, text=person.text, typed_username=person.typed_username)
-            seen = {look.platform for look in theirs}
-            rest = {at: handle for at, handle in person.handles.items() if at not in seen}
-            (more,) = _look([replace(person, handles=rest)], Depth.LISTS, seconds, TURN_PATIENCE)
-            theirs = [*more, *theirs]
-        known.append(person)
-        all_looks.append(theirs)
-    return known, all_looks
+def _recognised(
+    person: Sought, looks: Sequence[Look], employees: Sequence[Person], platforms: Collection[Platform]
+) -> Sought:
+    """Who turns out to be an employee, by the id, is sought as one: on the other platform as well."""
+    employee = _employee_behind(looks, employees) if person.person is None else None
+    if employee is None:
+        return person
+    everywhere = sought(employee.key, employees, platforms)
+    return replace(everywhere, text=person.text, typed_username=person.typed_username)
+
+
+def _where_unseen(person: Sought, looks: Sequence[Look]) -> Sought:
+    """The same person, to be looked for on the platforms where nobody has looked."""
+    seen = {look.platform for look in looks}
+    rest = {platform: handle for platform, handle in person.handles.items() if platform not in seen}
+    return replace(person, handles=rest)
 
 
 def _employee_behind(looks: Sequence[Look], employees: Sequence[Person]) -> Person | None:

@@ -27,6 +27,11 @@ _TELEGRAM_ID = re.compile(r"[1-9][0-9]{0,18}")
 class PersonUnclear(Exception):
     """Nobody, or more than one, is meant: one line that says what to write instead."""
 
+    def __init__(self, message: str, *, account_trouble: bool = False) -> None:
+        """`account_trouble` says that nobody could look before somebody has seen to our own account."""
+        super().__init__(message)
+        self.account_trouble = account_trouble
+
 
 @dataclass(frozen=True, slots=True)
 class Sought:

@@ -45,6 +45,8 @@ class WhyNot(StrEnum):
     GENERAL = "general"
     NOT_THERE = "not_there"
     NO_SUCH_GROUP = "no_such_group"
+    NO_ACCOUNT = "no_account"
+    """Nobody knows who they are on a platform."""
     UNREAD = "unread"
     """A platform, or a part of it, could not be read."""
 
@@ -119,7 +121,7 @@ def draw_up(
     for person in found:
         for platform in person.sought.unknown_on:
             everywhere = Target(platform, "", "", person.key, person.name)
-            draft.skip(everywhere, WhyNot.UNREAD, f"No {platform.label} account of them is known.")
+            draft.skip(everywhere, WhyNot.NO_ACCOUNT, f"No {platform.label} account of them is known.")
         for look in person.looks:
             draft.name_what_was_not_read(person, look)
         for place in person.places:
@@ -244,7 +246,10 @@ def _why_not(selection: RemovalSelection, person: Found, place: Place) -> tuple[
     group = place.group
     look = person.look_at(group.platform)
     if look is None or look.user is None:
-        return WhyNot.UNREAD, "No account of this person is known there: nobody can be told apart by a name."
+        return (
+            WhyNot.NO_ACCOUNT,
+            "No account of this person is known there: nobody can be told apart by a name.",
+        )
     if look.user.id == look.own_id:
         return WhyNot.OURSELVES, "This is the account that does the work: leave the group by hand."
     if group.general:

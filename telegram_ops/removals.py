@@ -48,7 +48,10 @@ def plan_removal(
             raise PersonUnclear(person.doubt)
         if person.sought.person is None and not person.somewhere:
             troubles = " ".join(dict.fromkeys(look.trouble for look in person.looks if look.trouble))
-            raise PersonUnclear(troubles or f"Nobody was found for {person.sought.text!r}.")
+            raise PersonUnclear(
+                troubles or f"Nobody was found for {person.sought.text!r}.",
+                account_trouble=any(look.account_trouble for look in person.looks),
+            )
     known = Group.objects.filter(platform__in=selection.platforms).values_list(
         "platform", "external_id", "name"
     )

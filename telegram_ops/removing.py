@@ -35,6 +35,10 @@ _BANNED_LATER = Reply(
     "Banned, though they had left: nobody can add them before the ban is lifted.",
     after={HAD_LEFT: "yes"},
 )
+_NOT_BANNED = Reply(
+    Outcome.REFUSED,
+    "Telegram bans nobody there who is not in the group: ban them in the Telegram app, or try again later.",
+)
 _NOW_OWNER = Reply(Outcome.CHANGED_MEANWHILE, "They own the group by now, and nobody can remove an owner.")
 _NOW_ADMIN = Reply(
     Outcome.CHANGED_MEANWHILE,
@@ -115,6 +119,8 @@ class RemovalExecutor:
         if standing.role is Role.BANNED:
             return _GONE
         banned = await self._writer.ban(group, user)
+        if banned.outcome is Outcome.ALREADY_GONE:
+            return _NOT_BANNED
         if banned.outcome is not Outcome.DONE:
             return banned
         return _BANNED if standing.present else _BANNED_LATER

@@ -22,6 +22,7 @@ from groupadmin.models import Schedule
 from members.models import ENDS_SOON, Category, Employee, Exclusion, Group, MembershipRule, ScopeLine
 from members.platforms.types import AdminStatus, GroupKind, History, Platform, Privacy
 from members.policy import EmployeeStatus, FindingKind, ScopeKind
+from telegram_ops.models import TelegramAccount
 
 pytestmark = pytest.mark.django_db
 
@@ -113,6 +114,7 @@ def test_an_empty_product_says_what_to_do_first(owner: User, admin_client: Clien
         ("Say who must be where", False),
         ("Say which groups count", False),
         ("Connect the accounts", False),
+        ("Sign in to Telegram", False),
         ("Run the first audit", False),
     ]
     assert all(admin_client.get(step.url).status_code == 200 for step in overview.setup if step.url)
@@ -121,7 +123,7 @@ def test_an_empty_product_says_what_to_do_first(owner: User, admin_client: Clien
 
 def test_the_first_steps_go_once_all_are_done(owner: User, settings: Settings) -> None:
     ada = Employee.objects.create(key="ada", name="Ada Example")
-    assert [step.done for step in load(owner, NOW).setup] == [True, False, False, False, False]
+    assert [step.done for step in load(owner, NOW).setup] == [True, False, False, False, False, False]
 
     MembershipRule.objects.create(platform=Platform.SLACK, employee=ada)
     ScopeLine.objects.create(platform=Platform.SLACK, kind=ScopeKind.INCLUDE, pattern="example")
@@ -145,14 +147,27 @@ def test_missing_keys_of_the_platforms_in_use_are_named(owner: User, settings: S
         step = next(step for step in load(owner, NOW).setup if step.title == "Connect the accounts")
         return step.done, re.findall("[A-Z]+_[A-Z_]+", step.hint)
 
-    telegram = ["TELEGRAM_API_ID", "TELEGRAM_API_HASH", "TELEGRAM_SESSION"]
+    telegram = ["TELEGRAM_API_ID", "TELEGRAM_API_HASH"]
     assert connecting() == (False, ["SLACK_USER_TOKEN", *telegram])
 
     ScopeLine.objects.create(platform=Platform.TELEGRAM, kind=ScopeKind.INCLUDE, pattern="example")
     assert connecting() == (False, telegram)
 
-    settings.TELEGRAM_API_ID, settings.TELEGRAM_API_HASH, settings.TELEGRAM_SESSION = 1, "hash", "session"
+    settings.TELEGRAM_API_ID, settings.TELEGRAM_API_HASH = 1, "hash"
     assert connecting() == (True, [])
+
+
+def test_signing_in_to_telegram_is_a_step_of_its_own(owner: User, settings: Settings) -> None:
+    def done() -> bool:
+        return next(step.done for step in load(owner, NOW).setup if step.title == "Sign in to Telegram")
+
+    assert not done()
+    settings.TELEGRAM_SESSION = "session"
+    assert done()
+
+    settings.TELEGRAM_SESSION = ""
+    TelegramAccount.objects.create(label="Main", phone="+15550000101", is_default=True)
+    assert done()
 
 
 # --- Coverage ---

@@ -22,13 +22,38 @@ def shown(client: Client, path: str = "/admin/") -> list[tuple[str, list[str]]]:
 
 
 def test_pages_stand_in_the_order_of_the_work_under_plain_labels(admin_client: Client) -> None:
-    assert shown(admin_client)[:6] == [
-        ("People", ["Employees", "Teams"]),
-        ("Groups", ["Groups", "Categories"]),
+    assert shown(admin_client)[:8] == [
+        ("People", ["Employees", "Teams", "Find a person", "Remove a person"]),
+        ("Groups", ["Groups", "Categories", "Ownership requests", "Request templates"]),
         ("Policy", ["Membership rules", "Scope lines", "Naming rules", "Exclusions"]),
         ("Audits", ["Audit runs", "Findings", "Group results"]),
+        (
+            "Conversations",
+            [
+                "Conversations",
+                "Engagement",
+                "Exports",
+                "Syncs",
+                "Retention periods",
+                "Purges",
+                "Search messages",
+            ],
+        ),
         ("Changes", ["Operations", "Activity events"]),
-        ("System", ["Users", "Roles", "Schedules"]),
+        (
+            "Gated community",
+            [
+                "Subscribers",
+                "Subscriptions",
+                "Whitelist",
+                "Seedings",
+                "Community members",
+                "Switches",
+                "Status of a person",
+                "Community report",
+            ],
+        ),
+        ("System", ["Telegram accounts", "Users", "Roles", "Schedules"]),
     ]
 
 

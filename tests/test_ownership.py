@@ -326,6 +326,13 @@ class TestAsking:
         assert WhyNot.UNREAD not in codes(whole).values()
         assert office.telegram.calls.counts()["GetParticipants"] == len(unread) < 4
 
+    def test_nobody_signed_in_is_no_plan(self, office: Office, settings: Settings) -> None:
+        settings.TELEGRAM_SESSION = ""
+
+        told = run("request_ownership", "--all")
+
+        assert (told.code, "Nobody is signed in to Telegram" in told.complaint) == (4, True)
+
     def test_a_group_that_became_a_supergroup_keeps_its_request(
         self, office: Office, chats: list[TelegramChat]
     ) -> None:

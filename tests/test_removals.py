@@ -14,10 +14,12 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
+from pytest_django import Settings
 
 from audits.models import Finding
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
+from groupadmin.sandbox.telegram.effects import RpcFault
 from groupadmin.sandbox.telegram.world import AdminRights, TelegramChat, TelegramUser
 from members.models import Employee
 from members.operations import lease, runner
@@ -226,6 +228,14 @@ class TestRemoving:
         assert not any(bo in chat.members for chat in led)
         assert bo in lesser.members
 
+    def test_nobody_is_called_banned_whom_telegram_did_not_ban(self, office: Office) -> None:
+        office.telegram.script.add("EditBanned", RpcFault("USER_NOT_PARTICIPANT"))
+
+        operation = run_to_its_end(planned(plan_removal(RemovalSelection(("bo",), way=Way.BAN))))
+
+        assert operation.state == "partial"
+        assert operation.steps.get(state="failed").outcome == "refused"
+
     def test_each_step_looks_again(self, office: Office) -> None:
         """Who became an admin or owner, left, or whose group moved since the plan was made."""
         bo, account = office.telegram_id("bo"), office.company.telegram_account_id
@@ -371,6 +381,17 @@ class TestTheCommand:
 
         assert (refused.code, refused.document["state"]) == (2, "refused")
         assert "4 people are more than the 3 allowed at once." in refused.complaint
+
+    def test_what_could_not_be_read_is_no_success(self, office: Office, settings: Settings) -> None:
+        office.telegram.script.add("GetCommonChats", RpcFault("FLOOD_WAIT_600"))
+        told = run("remove_member", "bo", "--yes", "--platform=all")
+        assert (told.code, told.document["state"]) == (3, "done")
+        assert "There may be more to do. Telegram asks for a pause of 600 seconds" in told.complaint
+
+        settings.TELEGRAM_SESSION = ""
+        told = run("remove_member", "@some_stranger")
+        assert told.code == 4
+        assert "Nobody is signed in to Telegram" in told.complaint
 
     def test_says_that_it_does_not_know_somebody(self, office: Office) -> None:
         told = run("remove_member", "@nobody_has_this")

@@ -92,6 +92,8 @@ class TestNewNames:
             ("a", r"\2", "The replacement cannot be filled in: invalid group reference"),
             ("", "x", "Say which part of the names shall be replaced."),
             ("a" * 201, "x", "At most 200 characters"),
+            ("((x{1000}){1000}){1000}y{0}", "x", "The regular expression repeats its parts too often"),
+            ("a|(?R)*", "x", "A regular expression that repeats itself"),
         ],
     )
     def test_what_cannot_be_used_is_said_in_plain_words(

@@ -370,6 +370,16 @@ class TestInviteLinks:
         with pytest.raises(errors.ChatAdminRequiredError):
             await client(functions.messages.ExportChatInviteRequest(channel))
 
+    async def test_they_are_revoked_once(self, client: TelegramClient, world: TelegramWorld) -> None:
+        chat = add_chat(world, GROUP, ADA)
+        peer = await chat_as_seen_by(client, GROUP)
+        link = (await client(functions.messages.ExportChatInviteRequest(peer))).link
+        revoke = functions.messages.EditExportedChatInviteRequest(peer, link, revoked=True)
+        assert (await client(revoke)).invite.revoked
+        assert chat.invite_links == []
+        with pytest.raises(errors.InviteHashExpiredError):
+            await client(revoke)
+
     @pytest.mark.parametrize("approved", [True, False])
     async def test_requests_to_join_are_decided_once(
         self, client: TelegramClient, sandbox: TelegramSandbox, world: TelegramWorld, approved: bool

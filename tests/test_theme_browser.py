@@ -128,7 +128,7 @@ def test_without_a_script_navigation_and_filters_are_within_reach(
 
     expect(page.get_by_role("navigation", name="Main navigation")).to_be_visible()
     page.get_by_role("button", name="Filters").click()
-    page.get_by_role("link", name="Telegram").click()
+    page.locator("#filters").get_by_role("link", name="Telegram").click()
     expect(page.locator("a.chip")).to_have_text(["Platform: Telegram"])
     context.close()
 

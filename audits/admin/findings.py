@@ -14,21 +14,23 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from import_export import resources
 
 from audits.admin.acceptance import AcceptanceForm, accepting, may_accept
 from audits.admin.filters import GroupFilter
-from audits.admin.remedies import AddMissingAction
+from audits.admin.leavers import RemoveLeaversAction
+from audits.admin.remedies import AddMissingAction, group_keys
 from audits.display import CHANGE_TONES, KINDS_BY_URGENCY, STATE_TONES, in_order_of, words
 from audits.lifecycle import Change, State
 from audits.models import Finding, FindingChange
-from audits.remediation.selections import MissingSelection
+from audits.remediation.selections import GroupKey, MissingSelection
 from members.admin.base import TableExportMixin
 from members.list_filters import ALL, DefaultFilter, LinkedFilter, number
 from members.models import Employee
+from members.policy import FindingKind
 from members.records import RecordAdmin, link
-from members.tables import Moment, WholeNumber, shown
+from members.tables import LabelledResource, Moment, WholeNumber, shown
 from members.ui import badge, time_tag
+from telegram_ops.admin.renames import RenameAction
 
 if TYPE_CHECKING:
     ChangeInlineBase = admin.TabularInline[FindingChange, Finding]
@@ -126,7 +128,7 @@ class FindingChangeInline(ChangeInlineBase):
         return link(change.run)
 
 
-class FindingResource(resources.ModelResource):
+class FindingResource(LabelledResource):
     """The findings as a table, with names beside the keys."""
 
     group_name = shown("group__name", name="group_name")
@@ -156,7 +158,7 @@ class FindingResource(resources.ModelResource):
 
 
 @admin.register(Finding)
-class FindingAdmin(AddMissingAction, TableExportMixin, RecordAdmin):
+class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExportMixin, RecordAdmin):
     nobody_missing = "None of the selected findings is about a missing person."
     resource_classes = (FindingResource,)
     change_list_template = "admin/audits/change_list.html"
@@ -193,7 +195,7 @@ class FindingAdmin(AddMissingAction, TableExportMixin, RecordAdmin):
         "-id",
     )
     tab_field = "state"
-    actions = ("add_missing",)
+    actions = ("add_missing", "remove_leavers", "rename")
     show_facets = admin.ShowFacets.ALWAYS
     inlines: ClassVar = [FindingChangeInline]
     empty_hint = "Run an audit: it writes down everything that is wrong."
@@ -212,6 +214,11 @@ class FindingAdmin(AddMissingAction, TableExportMixin, RecordAdmin):
 
     def missing_in(self, queryset: QuerySet[Finding]) -> MissingSelection:
         return MissingSelection(findings=tuple(queryset.order_by("pk").values_list("pk", flat=True)))
+
+    def groups_to_rename(self, queryset: QuerySet[Finding]) -> tuple[GroupKey, ...]:
+        """Those whose names are what is wrong."""
+        named = queryset.filter(kind=FindingKind.DEPRECATED_NAME).order_by("platform", "pk")
+        return group_keys(named.values_list("platform", "group_external_id"))
 
     def get_urls(self) -> list[URLPattern]:
         accept = self.admin_site.admin_view(self.accept_view)
@@ -236,9 +243,10 @@ class FindingAdmin(AddMissingAction, TableExportMixin, RecordAdmin):
         )
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """The state only where the rows differ in it."""
-        mixed = request.GET.get(StateFilter.parameter_name) == ALL
-        return [column for column in self.list_display if mixed or column != "status"]
+        """The state, and when it was seen last, only where the rows differ in it."""
+        state = request.GET.get(StateFilter.parameter_name, State.OPEN)
+        needless = {ALL: set(), State.OPEN: {"status", "last_seen"}}.get(state, {"status"})
+        return [column for column in self.list_display if column not in needless]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -261,9 +269,13 @@ class FindingAdmin(AddMissingAction, TableExportMixin, RecordAdmin):
         form = AcceptanceForm(finding, request.POST if request.method == "POST" else None)
         if form.is_valid():
             exclusion = form.grant(request.user.get_username())
-            messages.success(
-                request, format_html("{} {}", link(exclusion, "Accepted as an exception."), NEXT_AUDIT)
-            )
+            if exclusion is None:
+                messages.warning(
+                    request, "Somebody else accepted it at the same moment: their reason and end count."
+                )
+            else:
+                accepted = link(exclusion, "Accepted as an exception.")
+                messages.success(request, format_html("{} {}", accepted, NEXT_AUDIT))
             return page
         context = {
             **self.admin_site.each_context(request),

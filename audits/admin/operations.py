@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from audits.models import AuditRun, RunState
+from audits.remediation.invitations import offer_links, people_not_added
 from audits.remediation.verification import verification_of
 from members.models import Group
 from members.operations.admin.operations import OperationAdmin
+from members.operations.admin.pages import Offer
 from members.operations.membership import REMOVE
 from members.operations.models import Operation
 from members.platforms.types import AdminStatus, Platform
@@ -22,6 +27,21 @@ NOTING = timedelta(minutes=2)
 
 
 class CheckedOperationAdmin(OperationAdmin):
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.invite_view))
+        return [path("<int:pk>/invite/", view, name="operations_operation_invite"), *super().get_urls()]
+
+    def invite_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Plan messages with invite links for whom the operation could not add."""
+        return self.plan_from(request, pk, offer_links)
+
+    def offers_of(self, operation: Operation) -> list[Offer]:
+        count = people_not_added(operation)
+        if not count:
+            return []
+        label = "Offer 1 person invite links…" if count == 1 else f"Offer {count:,} people invite links…"
+        return [Offer(label, reverse("admin:operations_operation_invite", args=[operation.pk]))]
+
     def awaited_of(self, operation: Operation) -> str:
         if awaited := super().awaited_of(operation):
             return awaited
@@ -40,12 +60,14 @@ class CheckedOperationAdmin(OperationAdmin):
             external_id__in=removals.values("group_id"),
         )
         names = list(powerless.order_by("name").values_list("name", flat=True))
+        others = super().warnings_of(operation)
         if not names:
-            return []
+            return list(others)
         named = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
         return [
+            *others,
             f"Our Telegram account was no admin when an audit last looked, and may probably "
-            f"not remove anybody from: {named}."
+            f"not remove anybody from: {named}.",
         ]
 
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
-from audits.admin.remedies import AddMissingAction, keys_of, may_plan, show_plan
+from audits.admin.leavers import LeaverOffer
+from audits.admin.remedies import GONE, AddMissingAction, keys_of
+from audits.admin.whereabouts import WhereaboutsPage
+from audits.rebranding import load_rebranding
 from audits.remediation.people import plan_people
-from audits.remediation.selections import MissingSelection, PeopleSelection
+from audits.remediation.selections import GroupKey, MissingSelection, PeopleSelection
 from members.admin.groups import GroupAdmin
 from members.admin.people import EmployeeAdmin, TeamAdmin
 from members.models import Category, Employee, Group, Team
+from members.operations.admin.planning import may_plan, show_plan
 from members.platforms.types import Platform
+from telegram_ops.admin.ownership_asking import AskOwnersAction
+from telegram_ops.admin.renames import RenamePage
 
 _NOBODY = "There is nobody to add to such a group."
 _PLATFORMS = [(str(platform), platform.label) for platform in Platform]
@@ -85,6 +91,9 @@ def ask(
     title: str,
 ) -> HttpResponse:
     """An action's own page: what remains to be said, and then the plan."""
+    if not queryset.exists():
+        messages.warning(request, GONE)
+        return HttpResponseRedirect(request.get_full_path())
     form = form_class(request.POST if "plan" in request.POST else None)
     if form.is_valid():
         return show_plan(request, plan_people(form.selection(queryset)), nothing=_NOBODY)
@@ -116,7 +125,7 @@ class AddEverywhereAction:
         return ask(self, request, queryset, WhereForm, "Add to groups")
 
 
-class RemedyEmployeeAdmin(AddEverywhereAction, EmployeeAdmin):
+class RemedyEmployeeAdmin(AddEverywhereAction, LeaverOffer, WhereaboutsPage, EmployeeAdmin):
     actions = (*EmployeeAdmin.actions, "add_to_groups")
 
 
@@ -124,11 +133,20 @@ class RemedyTeamAdmin(AddEverywhereAction, TeamAdmin):
     actions = ("add_to_groups",)
 
 
-class RemedyGroupAdmin(AddMissingAction, GroupAdmin):
-    actions = ("add_missing", "add_people", *GroupAdmin.actions)
+class RemedyGroupAdmin(AddMissingAction, RenamePage, AskOwnersAction, GroupAdmin):
+    actions = ("add_missing", "add_people", "rename", "ask_owners", *GroupAdmin.actions)
+    rename_template = "admin/audits/rename.html"
+    import_export_change_list_template = "admin/members/group/change_list_tools.html"
 
     def missing_in(self, queryset: QuerySet[Group]) -> MissingSelection:
         return MissingSelection(groups=keys_of(queryset))
+
+    def groups_to_rename(self, queryset: QuerySet[Group]) -> tuple[GroupKey, ...]:
+        return keys_of(queryset)
+
+    def rename_context(self, request: HttpRequest) -> dict[str, Any]:
+        may_see = request.user.has_perm("audits.view_finding")
+        return {"rebranding": load_rebranding() if may_see else None}
 
     @admin.action(description="Add people…", permissions=["plan"])
     def add_people(self, request: HttpRequest, queryset: QuerySet[Group]) -> HttpResponse:

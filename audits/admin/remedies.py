@@ -8,31 +8,14 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
-from django.urls import reverse
 
 from audits.remediation.missing import plan_missing
 from audits.remediation.selections import GroupKey, MissingSelection
 from members.models import Group
-from members.operations.plan import Plan
-from members.operations.services import Actor, plan_operation
+from members.operations.admin.planning import may_plan, show_plan
 from members.platforms.types import Platform
 
-
-def may_plan(request: HttpRequest) -> bool:
-    return request.user.has_perm("operations.run_operation")
-
-
-def show_plan(request: HttpRequest, plan: Plan, *, nothing: str, back: str = "") -> HttpResponseRedirect:
-    """Store the plan as the reader's own, and lead to its page.
-
-    A plan with nothing to do and nothing to explain is not kept: `nothing` is said on the page it was
-    asked for on, or on `back`.
-    """
-    if not plan.steps and not plan.skipped:
-        messages.warning(request, nothing)
-        return HttpResponseRedirect(back or request.get_full_path())
-    operation = plan_operation(plan=plan, actor=Actor(request.user.get_username()))
-    return HttpResponseRedirect(reverse("admin:operations_operation_change", args=[operation.pk]))
+GONE = "What was selected is not there any more: look at the list as it is now."
 
 
 class AddMissingAction:
@@ -49,6 +32,9 @@ class AddMissingAction:
 
     @admin.action(description="Add the missing members…", permissions=["plan"])
     def add_missing(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseRedirect:
+        if not queryset.exists():  # gone since the list was shown, and no selection would mean everything
+            messages.warning(request, GONE)
+            return HttpResponseRedirect(request.get_full_path())
         plan = plan_missing(self.missing_in(queryset))
         return show_plan(request, plan, nothing=self.nobody_missing)
 

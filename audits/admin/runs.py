@@ -20,7 +20,6 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
 from audits import services
-from audits.admin.remedies import may_plan, show_plan
 from audits.contract import totals
 from audits.display import progress_label, run_badge, run_time, started_by
 from audits.models import AuditRun, RunReport, RunState, Trigger
@@ -30,6 +29,7 @@ from audits.reports import NOT_WRITTEN, store_reports
 from audits.run_page import load_run_page, seconds_to_go
 from audits.tasks import enqueue
 from members.charts import percent
+from members.operations.admin.planning import may_plan, show_plan
 from members.platforms.types import Platform
 from members.records import RecordAdmin
 from members.ui import DASH, NBSP, time_tag

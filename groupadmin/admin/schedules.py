@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -18,11 +17,16 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from audits.admin.runs import StartForm
 from groupadmin import schedules
+from groupadmin.admin.schedule_forms import (
+    HousekeepingForm,
+    ScheduledAuditForm,
+    ScheduledExportForm,
+    ScheduledSyncForm,
+    TimedForm,
+)
 from groupadmin.models import Schedule
-from groupadmin.schedules import WEEK, ScheduledAudit, Weekly, scheduled_audit, weekly
-from members.platforms.types import Platform
+from groupadmin.schedules import AUDIT_TASK, EXPORT_TASK, SYNC_TASK
 from members.ui import time_tag
 
 if TYPE_CHECKING:
@@ -34,95 +38,39 @@ for model in (PeriodicTask, CrontabSchedule, IntervalSchedule, SolarSchedule, Cl
     admin.site.unregister(model)  # one page says it all, and none lets a task be mistyped
 
 
-class ScheduledAuditForm(forms.ModelForm, StartForm):
-    """An audit, and the time of the week at which it starts."""
-
-    days = forms.TypedMultipleChoiceField(
-        choices=[(day, schedules.name_of(day)) for day in WEEK],
-        coerce=int,
-        initial=WEEK,
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "in-a-row"}),
-    )
-    at = forms.TimeField(label="Time", widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
-    zone = CrontabSchedule._meta.get_field("timezone").formfield(
-        label="Time zone", initial="UTC", help_text=""
-    )
-
-    class Meta:
-        model = Schedule
-        fields = ("name", "enabled")
-        labels: ClassVar = {"enabled": "Switched on"}
-        help_texts: ClassVar = {"name": "", "enabled": ""}
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        if audit := scheduled_audit(self.instance):
-            self.initial.update(platforms=list(map(str, audit.platforms)), deep=audit.deep)
-        if rhythm := weekly(self.instance.crontab):
-            self.initial.update(days=list(rhythm.days), at=rhythm.at, zone=rhythm.zone)
-        elif self.instance.pk is not None:  # more than this form can say: it stays as it is
-            for name in ("days", "at", "zone"):
-                del self.fields[name]
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean() or self.cleaned_data
-        if self.errors:
-            return cleaned
-        platforms = tuple(map(Platform, cleaned["platforms"]))
-        schedules.ask_for(self.instance, ScheduledAudit(platforms, cleaned["deep"]))
-        if "at" in self.fields:
-            schedules.run_at(
-                self.instance, Weekly(frozenset(cleaned["days"]), cleaned["at"], cleaned["zone"])
-            )
-        return cleaned
-
-    def validate_unique(self) -> None:
-        """The model complains that nothing says when; before the fields are right that is no news."""
-        if not self.errors:
-            super().validate_unique()
-
-
-class HousekeepingForm(forms.ModelForm):
-    """Of what the product needs for itself, only whether it runs is a matter of opinion."""
-
-    class Meta:
-        model = Schedule
-        fields = ("enabled",)
-        labels = ScheduledAuditForm.Meta.labels
-        help_texts = ScheduledAuditForm.Meta.help_texts
-
-
 @admin.register(Schedule)
 class ScheduleAdmin(ScheduleAdminBase):
-    """New schedules are audits; the housekeeping that comes with the product can be switched on and off."""
+    """People schedule audits, syncs and exports; what the product needs can be switched on and off."""
 
     list_display = ("name", "purpose", "rhythm", "switched_on", "last_run", "next_run")
     list_select_related = ("crontab", "interval", "solar", "clocked")
     actions = ("switch_on", "switch_off")
+    change_list_template = "admin/groupadmin/schedule/change_list.html"
     empty_hint = "Add one, and audits start by themselves."
     shown = ("purpose", "rhythm", "last_run", "next_run")
 
     def get_form(
         self, request: HttpRequest, obj: Schedule | None = None, change: bool = False, **options: Any
     ) -> Any:
-        form = ScheduledAuditForm if self._is_audit(obj) else HousekeepingForm
+        form = _form_of(request, obj) or HousekeepingForm
         return super().get_form(request, obj, change, **{"form": form, **options})
 
     def get_fieldsets(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
-        if obj is None:
-            fields: Any = ("name", "enabled", "platforms", "deep", "days", "at", "zone")
-        elif not (self._is_audit(obj) and self.has_change_permission(request, obj)):
+        form = _form_of(request, obj)
+        if obj is None and form is not None:
+            fields: Any = ("name", "enabled", *form.what, *form.times)
+        elif obj is None or form is None or not self.has_change_permission(request, obj):
             fields = ("name", "purpose", "enabled", "rhythm", "last_run", "next_run")
         else:
-            times = ("days", "at", "zone") if weekly(obj.crontab) else ("rhythm",)
-            fields = ("name", "enabled", "platforms", "deep", *times, "last_run", "next_run")
+            times = form.times if form.rhythm_of(obj) else ("rhythm",)
+            fields = ("name", "enabled", *form.what, *times, "last_run", "next_run")
         return [(None, {"fields": fields})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> tuple[str, ...]:
-        return self.shown if self._is_audit(obj) else (*self.shown, "name")
+        return self.shown if _form_of(request, obj) else (*self.shown, "name")
 
     def has_delete_permission(self, request: HttpRequest, obj: Schedule | None = None) -> bool:
-        return self._is_audit(obj) and super().has_delete_permission(request, obj)
+        return _form_of(request, obj) is not None and super().has_delete_permission(request, obj)
 
     def get_actions(self, request: HttpRequest) -> Any:
         actions = super().get_actions(request)
@@ -164,6 +112,17 @@ class ScheduleAdmin(ScheduleAdminBase):
             row.save()  # one by one: saving is what tells beat
         messages.success(request, f"{len(rows)} switched {'on' if on else 'off'}.")
 
-    @staticmethod
-    def _is_audit(schedule: Schedule | None) -> bool:
-        return schedule is None or scheduled_audit(schedule) is not None
+
+def _form_of(request: HttpRequest, schedule: Schedule | None) -> type[TimedForm] | None:
+    """The form of what a schedule does; of a new one, what the address says. None for housekeeping."""
+    if schedule is None:
+        return _FORMS.get(_TASKS.get(request.GET.get("kind", ""), AUDIT_TASK))
+    return _FORMS.get(schedule.task)
+
+
+_TASKS = {"sync": SYNC_TASK, "export": EXPORT_TASK}
+_FORMS: dict[str, type[TimedForm]] = {
+    AUDIT_TASK: ScheduledAuditForm,
+    SYNC_TASK: ScheduledSyncForm,
+    EXPORT_TASK: ScheduledExportForm,
+}

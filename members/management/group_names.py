@@ -7,6 +7,7 @@ from pathlib import Path
 from django.core.management.base import CommandError
 
 from members.management.base import ExitCode
+from members.platforms.text import LONGEST_GROUP_NAME
 
 
 def group_names(text: str) -> tuple[str, ...]:
@@ -25,6 +26,11 @@ def group_names_in(path: Path | None) -> tuple[str, ...]:
         raise CommandError(f"Cannot read {path}: {error.strerror}.", returncode=ExitCode.USAGE) from error
     except UnicodeDecodeError as error:
         raise CommandError(f"Cannot read {path}: it is not UTF-8 text.", returncode=ExitCode.USAGE) from error
+    if any(len(name) > LONGEST_GROUP_NAME for name in names):
+        raise CommandError(
+            f"{path} has a line that is too long to name a group: is it the right file?",
+            returncode=ExitCode.USAGE,
+        )
     if not names:
         raise CommandError(f"{path} names no group.", returncode=ExitCode.USAGE)
     return names

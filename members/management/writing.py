@@ -23,7 +23,7 @@ from members.operations import kinds, services
 from members.operations.contract import operation_document
 from members.operations.display import STATE_WORDS, arguments_label, tally
 from members.operations.models import Operation, Step, Trigger
-from members.operations.plan import Plan, Target
+from members.operations.plan import Plan, Skipped, Target
 from members.operations.progress import load_progress, step_counts, time_allowed
 from members.operations.reports import where_is
 from members.operations.runner import OperationBusy, recover_operations, run_operation
@@ -51,6 +51,10 @@ class WriterCommand(PlainCommand):
     """The name of the operation's kind."""
     parent: Operation | None = None
     """What the operation comes of; `plan` may say so."""
+    left_out: tuple[Skipped, ...] = ()
+    """The names that somebody wrote down and that lead to no one group; `plan` may say so."""
+    unread: str = ""
+    """Why the plan may lack something that the platforms did not tell, one line; `plan` may say so."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         how = parser.add_mutually_exclusive_group()
@@ -70,6 +74,19 @@ class WriterCommand(PlainCommand):
         return ExitCode.DONE
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self._plan_and_do(options)
+        if not options["yes"]:
+            return
+        if self.left_out:
+            names = ", ".join(one_line(repr(line.target.group_name)) for line in self.left_out)
+            raise CommandError(
+                f"Left out, because no one group is meant: {names}. The lines above say more.",
+                returncode=ExitCode.PARTLY_DONE,
+            )
+        if self.unread:
+            raise CommandError(f"There may be more to do. {self.unread}", returncode=ExitCode.PARTLY_DONE)
+
+    def _plan_and_do(self, options: dict[str, Any]) -> None:
         self._take_up_leftovers(go_on=options["yes"] and not options["background"])
         actor = command_line_actor()
         plan = self.plan(options)

@@ -11,11 +11,12 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -52,6 +53,8 @@ _WRONG_VERB = frozenset({405, 501})
 """The HTTP statuses by which a server refuses POST as such."""
 
 _WRONG_LIMIT = frozenset({"invalid_limit", "limit_required", "invalid_arguments"})
+
+T = TypeVar("T")
 
 _jitter = random.SystemRandom().uniform
 
@@ -101,6 +104,7 @@ class SlackTransport:
         self._config = config
         self._meter = meter
         self._retry = retry or Retry()
+        self.api_url = config.api_url
         self._host = urlsplit(config.api_url).netloc.rpartition("@")[2]
         self._slots = asyncio.Semaphore(concurrency)
         self._gates: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -129,7 +133,7 @@ class SlackTransport:
 
     async def call(self, method: str, **arguments: str | int) -> dict[str, Any]:
         """The answer of one method, all of it. Raises Refused, AccountTrouble, or TryLater at last."""
-        return await self._keep_trying(method, partial(self._attempt, method, arguments))
+        return await self.keep_trying(method, partial(self._attempt, method, arguments))
 
     async def write(self, method: str, **arguments: str) -> dict[str, Any]:
         """The answer of a method that changes something; Slack's refusal (`ok: false`) is one too.
@@ -138,11 +142,10 @@ class SlackTransport:
         Raises TryLater when it stays so, InDoubt when the call went out and no answer made sense, and
         AccountTrouble; Refused when something on the way refuses, and not Slack.
         """
-        return await self._keep_trying(method, partial(self._attempt_write, method, arguments))
+        return await self.keep_trying(method, partial(self._attempt_write, method, arguments))
 
-    async def _keep_trying(
-        self, method: str, attempt: Callable[[], Awaitable[dict[str, Any]]]
-    ) -> dict[str, Any]:
+    async def keep_trying(self, method: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What `attempt` returns, made again after rate limits and outages as `call` does."""
         retry = self._retry
         effort = Effort(
             method,
@@ -280,7 +283,20 @@ class SlackTransport:
             raise RuntimeError("SlackTransport is used outside its 'async with' block")
         self._meter.count(method)
         try:
-            response = await client.api_call(method, **request)
+            with self.outages(method):
+                response = await client.api_call(method, **request)
+        except (AttributeError, ValueError, RecursionError):
+            # slack_sdk 3.47 stumbles like this over text, and over JSON that is no object.
+            raise bad_answer(method, host=self._host) from None
+        if not isinstance(response.data, dict):
+            raise bad_answer(method, host=self._host)
+        return response.data
+
+    @contextmanager
+    def outages(self, method: str) -> Iterator[None]:
+        """Whatever goes wrong on the way inside becomes an Outage of `method`."""
+        try:
+            yield
         except TimeoutError as error:
             connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
             seconds = CONNECT_TIMEOUT if connecting else self._config.timeout
@@ -293,12 +309,23 @@ class SlackTransport:
             what = "cannot be reached" if unsent else "broke the connection off"
             why = one_line(str(error)) or type(error).__name__
             raise self._outage(method, f"{what} ({why})", UNREACHABLE, unsent=unsent) from None
-        except (AttributeError, ValueError, RecursionError):
-            # slack_sdk 3.47 stumbles like this over text, and over JSON that is no object.
-            raise bad_answer(method, host=self._host) from None
-        if not isinstance(response.data, dict):
-            raise bad_answer(method, host=self._host)
-        return response.data
+
+    async def get(self, url: str, method: str) -> aiohttp.ClientResponse:
+        """The answer to a GET outside of the Web API, counted as `method`; the caller reads and closes it.
+
+        The token goes along, so the caller has to know whose address it is. Redirects are not followed.
+        """
+        if self._client is None or self._client.session is None:
+            raise RuntimeError("SlackTransport is used outside its 'async with' block")
+        self._meter.count(method)
+        with self.outages(method):
+            return await self._client.session.get(
+                url,
+                headers={"Authorization": f"Bearer {self._config.token}"},
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(connect=CONNECT_TIMEOUT, sock_read=self._config.timeout),
+                proxy=_proxy_for(url),
+            )
 
     def _outage(self, method: str, what: str, code: str, *, unsent: bool = False) -> Outage:
         return Outage(method, host=self._host, what=what, code=code, unsent=unsent)

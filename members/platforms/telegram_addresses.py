@@ -37,12 +37,16 @@ class AddressBook:
 
         Those of `min` objects are worthless elsewhere: https://core.telegram.org/api/min
         """
-        for user in getattr(answer, "users", ()):
-            if isinstance(user, tl.User) and user.access_hash is not None and not user.min:
-                self._users[user.id] = user.access_hash
+        self.learn_users(getattr(answer, "users", ()))
         for chat in getattr(answer, "chats", ()):
             if isinstance(chat, tl.Channel) and chat.access_hash is not None and not chat.min:
                 self._channels[chat.id] = chat.access_hash
+
+    def learn_users(self, users: Iterable[Any]) -> None:
+        """The same for the people in an answer that is nothing but a list of them."""
+        for user in users:
+            if isinstance(user, tl.User) and user.access_hash is not None and not user.min:
+                self._users[user.id] = user.access_hash
 
     def knows_user(self, user_id: int) -> bool:
         return user_id == self._own_id or user_id in self._users

@@ -110,6 +110,10 @@ def flood_wait(method: str, seconds: float, *, code: str = "FLOOD_WAIT") -> Rate
     )
 
 
+def cursor_loop(what: str) -> Refused:
+    return Refused(f"Telegram pages in a circle: {what} could not be read to its end", code=CURSOR_LOOP)
+
+
 def unreachable(method: str) -> TryLater:
     return TryLater(
         f"Telegram cannot be reached, or does not answer ({method}): check the network, try again later",

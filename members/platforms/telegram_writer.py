@@ -14,7 +14,7 @@ from telethon.tl import types as tl
 from members.platforms.errors import AccountTrouble, Gone, PlatformError, Refused
 from members.platforms.outcomes import Outcome, Reply
 from members.platforms.telegram import TelegramReader
-from members.platforms.telegram_errors import CURSOR_LOOP
+from members.platforms.telegram_errors import cursor_loop
 from members.platforms.telegram_outcomes import concerns_everybody, reply_to, reply_to_missing
 from members.platforms.telegram_parse import parse_groups
 from members.platforms.telegram_transport import together
@@ -199,7 +199,7 @@ class TelegramWriter(TelegramReader):
             if not page or len(recent) < len(page):
                 return texts
             if before and page[-1].id >= before:
-                raise Refused("Telegram pages in a circle: the conversation ends nowhere", code=CURSOR_LOOP)
+                raise cursor_loop("the conversation")
             before = page[-1].id
 
     async def invite_link(self, group: PlatformGroup) -> tuple[Reply, str]:

@@ -12,7 +12,8 @@ from tests.bench import workplace
 
 def main(sections: list[str]) -> None:
     workplace.prepare()
-    from tests.bench import audits, operations, workbooks
+    from tests.bench import audits, history, operations, people, renames, searching, workbooks
+    from tests.bench.whitelist import whitelist
 
     known = {
         "accuracy": audits.accuracy,
@@ -22,6 +23,11 @@ def main(sections: list[str]) -> None:
         "additions": operations.additions,
         "pace": operations.pace,
         "engine": operations.engine,
+        "renames": renames.renames,
+        "finding": people.finding,
+        "whitelist": whitelist,
+        "searching": searching.searching,
+        "history": history.history,
     }
     unknown = set(sections) - known.keys()
     if unknown:

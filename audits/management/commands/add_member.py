@@ -47,16 +47,6 @@ class Command(AddingCommand):
             "--groups", metavar="FILE", type=Path, help="Only in the groups of FILE: id or name, one a line."
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        self._left_out: tuple[Skipped, ...] = ()
-        super().handle(*args, **options)
-        if self._left_out and options["yes"]:
-            names = ", ".join(one_line(repr(line.target.group_name)) for line in self._left_out)
-            raise CommandError(
-                f"Left out, because no one group is meant: {names}. The lines above say more.",
-                returncode=ExitCode.PARTLY_DONE,
-            )
-
     def plan_additions(self, options: dict[str, Any]) -> Plan:
         if not options["user"] and not options["team"]:
             raise CommandError("Say whom to add: USER, or --team KEY.", returncode=ExitCode.USAGE)
@@ -69,9 +59,9 @@ class Command(AddingCommand):
             category=chosen_category(options["category"]),
         )
         plan = plan_people(selection)
-        self._left_out = names_left_out(plan)
-        if self._left_out and len(self._left_out) == len(selection.names):
-            complaints = (_complaint(line, selection.platforms) for line in self._left_out)
+        self.left_out = names_left_out(plan)
+        if self.left_out and len(self.left_out) == len(selection.names):
+            complaints = (_complaint(line, selection.platforms) for line in self.left_out)
             raise CommandError("\n".join(complaints), returncode=ExitCode.USAGE)
         _check_somebody_can_be_added(plan)
         return plan

@@ -10,12 +10,9 @@ from django.core.management.base import CommandError
 
 from audits.management.adding import near
 from audits.management.verifying import VerifyingCommand
-from audits.models import RunState
-from audits.remediation.verification import verification_of
 from members.management.base import ExitCode
 from members.management.group_names import group_names_in
 from members.models import Group
-from members.operations.models import Operation
 from members.operations.plan import Plan, Skipped
 from members.platforms.types import Platform
 from members.spreadsheet import one_line
@@ -30,6 +27,7 @@ TURN_PATIENCE = 30.0
 class Command(VerifyingCommand):
     help = "Take people out of all their groups, or of some. Only plans, unless --yes is given."
     kind = KIND
+    done = "The removals are done"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -62,16 +60,6 @@ class Command(VerifyingCommand):
         )
         super().add_arguments(parser)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        self._left_out: tuple[Skipped, ...] = ()
-        super().handle(*args, **options)
-        if self._left_out and options["yes"]:
-            names = ", ".join(one_line(repr(line.target.group_name)) for line in self._left_out)
-            raise CommandError(
-                f"Left out, because no one group is meant: {names}. The lines above say more.",
-                returncode=ExitCode.PARTLY_DONE,
-            )
-
     def plan(self, options: dict[str, Any]) -> Plan:
         platform = options["platform"]
         selection = RemovalSelection(
@@ -84,33 +72,22 @@ class Command(VerifyingCommand):
         try:
             plan = plan_removal(selection, seconds=AT_LEISURE, turn_patience=TURN_PATIENCE)
         except PersonUnclear as error:
-            raise CommandError(one_line(str(error)), returncode=ExitCode.USAGE) from error
-        self._left_out = names_left_out(plan)
-        if self._left_out and len(self._left_out) == len(selection.names):
-            raise CommandError("\n".join(map(_complaint, self._left_out)), returncode=ExitCode.USAGE)
-        unread = [line for line in plan.skipped if line.code == WhyNot.UNREAD and not line.target.group_id]
-        if unread and not plan.steps:
-            reasons = dict.fromkeys(one_line(line.reason) for line in unread)
-            raise CommandError("\n".join(reasons), returncode=ExitCode.NOT_CONFIGURED)
+            code = ExitCode.NOT_CONFIGURED if error.account_trouble else ExitCode.USAGE
+            raise CommandError(one_line(str(error)), returncode=code) from error
+        self.left_out = names_left_out(plan)
+        if self.left_out and len(self.left_out) == len(selection.names):
+            raise CommandError("\n".join(map(_complaint, self.left_out)), returncode=ExitCode.USAGE)
+        unread = _reasons(plan, WhyNot.UNREAD)
+        if not plan.steps and (unread or (unread := _reasons(plan, WhyNot.NO_ACCOUNT))):
+            raise CommandError("\n".join(unread), returncode=ExitCode.NOT_CONFIGURED)
+        self.unread = " ".join(unread)
         return plan
 
-    def follow_up(self, operation: Operation) -> ExitCode:
-        """Run the audit that ends the findings about them."""
-        run = verification_of(operation.pk)
-        if run is None:
-            return ExitCode.DONE
-        try:
-            run = self.run_audit(run)
-        except KeyboardInterrupt:
-            self.stderr.write(
-                "The removals are done; the audit that looks again was interrupted: run manage.py audit."
-            )
-            raise
-        self.stdout.write(f"Verification: {run} is {run.get_state_display().lower()}")
-        for line in run.message.splitlines():
-            self.stdout.write(f"! {one_line(line)}")
-        seen = run.state in (RunState.COMPLETE, RunState.PARTIAL)
-        return ExitCode.DONE if seen else ExitCode.PARTLY_DONE
+
+def _reasons(plan: Plan, code: WhyNot) -> list[str]:
+    """Why somebody is left out on a whole platform, each reason once."""
+    lines = (line for line in plan.skipped if line.code == code and not line.target.group_id)
+    return list(dict.fromkeys(one_line(line.reason) for line in lines))
 
 
 def _complaint(line: Skipped) -> str:

@@ -8,14 +8,13 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from audits.lifecycle import State
 from audits.management.adding import chosen_category, near
 from audits.management.verifying import VerifyingCommand
-from audits.models import Finding, RunState
-from audits.remediation.verification import verification_of
+from audits.models import Finding
 from members.management.base import ExitCode
 from members.management.group_names import group_names_in
 from members.models import Group
-from members.operations.models import Operation
 from members.operations.plan import Plan, Skipped
 from members.platforms.types import Platform
 from members.policy import FindingKind
@@ -29,6 +28,7 @@ from telegram_ops.renames import plan_renames, words_left_out
 class Command(VerifyingCommand):
     help = "Rename many groups, on Telegram and on Slack. Only plans, unless --yes is given."
     kind = KIND
+    done = "The groups are renamed"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         way = parser.add_mutually_exclusive_group(required=True)
@@ -50,16 +50,6 @@ class Command(VerifyingCommand):
         parser.add_argument("--category", metavar="KEY", help="Only the groups of this category.")
         super().add_arguments(parser)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        self._left_out: tuple[Skipped, ...] = ()
-        super().handle(*args, **options)
-        if self._left_out and options["yes"]:
-            names = ", ".join(one_line(repr(line.target.group_name)) for line in self._left_out)
-            raise CommandError(
-                f"Left out, because no one group is meant: {names}. The lines above say more.",
-                returncode=ExitCode.PARTLY_DONE,
-            )
-
     def plan(self, options: dict[str, Any]) -> Plan:
         if not Group.objects.exists():
             raise CommandError(
@@ -77,31 +67,14 @@ class Command(VerifyingCommand):
             plan = plan_renames(selection)
         except (PatternTrouble, MappingTrouble) as error:
             raise CommandError(one_line(str(error)), returncode=ExitCode.USAGE) from error
-        self._left_out = words_left_out(plan)
-        if self._left_out and len(self._left_out) == len(selection.names or selection.mapping):
-            raise CommandError("\n".join(map(_complaint, self._left_out)), returncode=ExitCode.USAGE)
+        self.left_out = words_left_out(plan)
+        if self.left_out and len(self.left_out) == len(selection.names or selection.mapping):
+            raise CommandError("\n".join(map(_complaint, self.left_out)), returncode=ExitCode.USAGE)
         return plan
 
-    def follow_up(self, operation: Operation) -> ExitCode:
-        """Run the audit that ends the findings about deprecated names, and say how many are left."""
-        run = verification_of(operation.pk)
-        if run is None:
-            return ExitCode.DONE
-        try:
-            run = self.run_audit(run)
-        except KeyboardInterrupt:
-            self.stderr.write(
-                "The groups are renamed; the audit that looks again was interrupted: run manage.py audit."
-            )
-            raise
-        left = Finding.objects.filter(kind=FindingKind.DEPRECATED_NAME, state="open").count()
-        self.stdout.write(
-            f"Verification: {run} is {run.get_state_display().lower()}; deprecated names still open: {left}"
-        )
-        for line in run.message.splitlines():
-            self.stdout.write(f"! {one_line(line)}")
-        seen = run.state in (RunState.COMPLETE, RunState.PARTIAL)
-        return ExitCode.DONE if seen else ExitCode.PARTLY_DONE
+    def left_to_do(self) -> str:
+        left = Finding.objects.filter(kind=FindingKind.DEPRECATED_NAME, state=State.OPEN).count()
+        return f"; deprecated names still open: {left}"
 
 
 def _way(options: dict[str, Any]) -> dict[str, Any]:

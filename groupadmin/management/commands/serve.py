@@ -15,6 +15,7 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import reverse
 from waitress import create_server
 
+from audits.history.tasks import wake_history
 from audits.tasks import wake_audits
 from groupadmin.celery import app
 from groupadmin.embedded import AlreadyRunning, Engine, only_instance
@@ -66,6 +67,7 @@ class Command(PlainCommand):
             ) from error
         with Engine(app) as engine:
             wake_audits.delay()  # what a killed process left behind goes on now, not at the next schedule
+            wake_history.delay()
             self._greet(host, port)
             server.run()  # until a signal; then lets running requests finish
             server.close()

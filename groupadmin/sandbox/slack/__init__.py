@@ -5,6 +5,6 @@
 """
 
 from groupadmin.sandbox.slack.server import SlackSandbox
-from groupadmin.sandbox.slack.world import SlackChannel, SlackToken, SlackUser, SlackWorld
+from groupadmin.sandbox.slack.world import SlackChannel, SlackFile, SlackToken, SlackUser, SlackWorld
 
-__all__ = ["SlackChannel", "SlackSandbox", "SlackToken", "SlackUser", "SlackWorld"]
+__all__ = ["SlackChannel", "SlackFile", "SlackSandbox", "SlackToken", "SlackUser", "SlackWorld"]

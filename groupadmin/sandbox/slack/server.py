@@ -6,6 +6,7 @@ import threading
 import time
 import traceback
 from collections.abc import Collection
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -14,9 +15,19 @@ from groupadmin.sandbox.slack.call import Call
 from groupadmin.sandbox.slack.errors import Failure
 from groupadmin.sandbox.slack.faults import Effect, rate_limited
 from groupadmin.sandbox.slack.limits import RateLimiter
-from groupadmin.sandbox.slack.methods import METHODS, Method
-from groupadmin.sandbox.slack.wire import API_PATH, HttpServer, Request, Response, json_response
+from groupadmin.sandbox.slack.methods import METHODS, Method, files
+from groupadmin.sandbox.slack.wire import (
+    API_PATH,
+    NO_METHOD,
+    HttpServer,
+    Request,
+    Response,
+    json_response,
+)
 from groupadmin.sandbox.slack.world import TEAM_ID, SlackToken, SlackUser, SlackWorld
+
+FILES = "files"
+"""The name under which calls and scripts know a request for what a file holds."""
 
 
 class SlackSandbox:
@@ -67,6 +78,7 @@ class SlackSandbox:
     def start(self) -> SlackSandbox:
         self._server = HttpServer(self.port, self._respond, self.bugs.append)
         self.port = self._server.port
+        self.world.base_url = f"http://127.0.0.1:{self.port}"
         self._server.start()
         return self
 
@@ -88,6 +100,10 @@ class SlackSandbox:
         self.stop()
 
     def _respond(self, request: Request) -> Response:
+        if request.method == NO_METHOD:
+            if not request.path.startswith(files.FILES_PATH):
+                return _SIGN_IN_PAGE if request.path == files.SIGN_IN_PATH else _NOT_FOUND
+            request = replace(request, method=FILES, arguments={"path": request.path})
         self.calls.record(request.method)
         if self.latency:
             time.sleep(self.latency)
@@ -100,6 +116,8 @@ class SlackSandbox:
 
     def _perform(self, request: Request) -> Response:
         """The ordinary answer, with its consequences."""
+        if request.method == FILES:
+            return self._file(request)
         headers: dict[str, str] = {}
         try:
             method = METHODS.get(request.method)
@@ -125,6 +143,21 @@ class SlackSandbox:
         except Failure as failure:
             body = failure.body
         return json_response(body, headers=headers)
+
+    def _file(self, request: Request) -> Response:
+        """What a file holds, for who may have it; the way to the sign-in page for everybody else."""
+        try:
+            token, caller = self._authenticate(request.token)
+        except Failure:
+            return _to_sign_in(self.world.base_url)
+        if files.SCOPE not in token.scopes:
+            return _to_sign_in(self.world.base_url)
+        with self.lock:
+            path = request.path.removeprefix(files.FILES_PATH)
+            file = files.content_at(self.world, path, caller.id)
+        if file is None or file.mode not in ("hosted", "snippet"):
+            return Response(b"", status=404, content_type="text/html")
+        return Response(file.content, content_type=file.mimetype)
 
     def _run(self, method: Method, call: Call) -> dict[str, Any]:
         """The method's body, or Failure; what it wrote, or was asked to write, is on record either way."""
@@ -157,6 +190,16 @@ class SlackSandbox:
             return None
         part = str(request.arguments.get(method.rate.per, "")) if method.rate.per else ""
         return self._limiter.retry_after((TEAM_ID, request.method, part), method.rate, speed=self.speed)
+
+
+_NOT_FOUND = Response(b"Not found", status=404, content_type="text/plain")
+_SIGN_IN_PAGE = Response(
+    b"<!DOCTYPE html><title>Sign in | Slack</title>", content_type="text/html; charset=utf-8"
+)
+
+
+def _to_sign_in(base_url: str) -> Response:
+    return Response(b"", status=302, headers={"Location": f"{base_url}{files.SIGN_IN_PATH}"})
 
 
 def _arguments(request: Request, method: Method) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl, urlsplit
 from groupadmin.sandbox.slack.errors import Failure
 
 API_PATH = "/api/"
+NO_METHOD = ""
+"""The method of a request for something else than the API; its `path` says for what."""
 JSON_TYPE = "application/json; charset=utf-8"
 POLL_SECONDS = 0.01
 """How often the server looks whether it shall stop, and so how long that may take."""
@@ -32,6 +34,7 @@ class Request:
     token: str | None
     from_json: frozenset[str] = frozenset()
     """The arguments that came in a JSON body, which not every method reads."""
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlsplit(self.path)
         if not url.path.startswith(API_PATH):
-            self._send(Response(b"Not found", status=404, content_type="text/plain"))
+            token = _bearer(self.headers.get("Authorization", ""))
+            self._send(self.server.respond(Request(NO_METHOD, {}, token, path=url.path)))
             return
         try:
             request = _read_request(
@@ -156,15 +160,17 @@ def _read_request(method: str, query: str, content_type: str, authorization: str
     elif body:
         raise Failure("invalid_post_type" if media_type else "missing_post_type")
     token = arguments.pop("token", None)
-    scheme, _, bearer = authorization.partition(" ")
-    if scheme.lower() == "bearer" and bearer:
-        token = bearer.strip()
     return Request(
         method=method,
         arguments={**arguments, **from_json},
-        token=token,
+        token=_bearer(authorization) or token,
         from_json=frozenset(from_json),
     )
+
+
+def _bearer(authorization: str) -> str | None:
+    scheme, _, bearer = authorization.partition(" ")
+    return bearer.strip() if scheme.lower() == "bearer" and bearer else None
 
 
 def _json_arguments(body: bytes) -> dict[str, Any]:

@@ -59,6 +59,23 @@ class SlackChannel:
 
 
 @dataclass
+class SlackFile:
+    """A file that messages share: they name it in their list `files`, as `{"id": …}`."""
+
+    id: str
+    name: str
+    content: bytes = b""
+    mimetype: str = "application/octet-stream"
+    user: str = ""
+    created: int = 1_700_000_000
+    mode: str = "hosted"
+    """Also "snippet", "external", "tombstone" (deleted) and "hidden_by_limit", as Slack calls them."""
+    external_url: str = ""
+    check_info: bool = False
+    """Messages tell nothing but its id, as in channels that are shared with another company."""
+
+
+@dataclass
 class SlackToken:
     user_id: str
     scopes: frozenset[str]
@@ -75,6 +92,13 @@ class SlackWorld:
     users: dict[str, SlackUser] = field(default_factory=dict)
     channels: dict[str, SlackChannel] = field(default_factory=dict)
     tokens: dict[str, SlackToken] = field(default_factory=dict)
+    files: dict[str, SlackFile] = field(default_factory=dict)
+    base_url: str = ""
+    """Where files lie, without a slash at the end; the server that serves the world sets it."""
+
+    def add_file(self, file: SlackFile) -> SlackFile:
+        self.files[file.id] = file
+        return file
 
     def add_user(self, user: SlackUser) -> SlackUser:
         self.users[user.id] = user

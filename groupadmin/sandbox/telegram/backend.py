@@ -25,6 +25,8 @@ from groupadmin.sandbox.telegram.world import TelegramWorld
 
 HOST = "127.0.0.1"
 DC_ID = 2
+OTHER_DC_ID = 4
+"""Where some files lie; it listens on a port of its own."""
 
 
 class Backend:
@@ -35,7 +37,10 @@ class Backend:
         self.latency = latency
         self.address = (HOST, 0)
         """Where the server listens; port 0 until it does."""
-        self.dc_id = DC_ID
+        self.addresses: dict[int, tuple[str, int]] = {}
+        """Where each data centre listens."""
+        self.exported: dict[bytes, int] = {}
+        """The accounts that are on their way to another data centre, by what they show there."""
         self.script = Script()
         self.calls = CallLog()
         self.chatter = CallLog()

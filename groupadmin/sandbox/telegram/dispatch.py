@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,7 @@ from telethon.tl import functions, types
 
 from groupadmin.sandbox.telegram.authorizations import Authorization
 from groupadmin.sandbox.telegram.build.view import View
-from groupadmin.sandbox.telegram.effects import Delay, Drop, Effect, Rewrite, RpcFault
+from groupadmin.sandbox.telegram.effects import Delay, Drop, Effect, Hold, Rewrite, RpcFault
 from groupadmin.sandbox.telegram.errors import Hangup, RpcError
 from groupadmin.sandbox.telegram.peers import Peers
 from groupadmin.sandbox.telegram.updates import Origin
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from groupadmin.sandbox.telegram.backend import Backend
 
 logger = logging.getLogger(__name__)
+
+_LOOK_AGAIN = 0.02
+"""Seconds between two looks at an event that an answer waits for."""
 
 _CHATTER = (
     functions.help.GetConfigRequest,
@@ -163,8 +167,10 @@ async def _answer(call: Call, effect: Effect | None) -> bytes:
             raise RpcError(name)
         case Drop(done=False):
             raise Hangup
-        case Delay(seconds):
+        case Delay(seconds, done=False):
             await asyncio.sleep(seconds)
+        case Hold(until, done=False):
+            await _set(until)
         case Rewrite(fields):
             vars(call.request).update(fields)
     body = _handle(call)
@@ -173,7 +179,17 @@ async def _answer(call: Call, effect: Effect | None) -> bytes:
             raise RpcError(name)
         case Drop():
             raise Hangup
+        case Delay(seconds, done=True):
+            await asyncio.sleep(seconds)
+        case Hold(until, done=True):
+            await _set(until)
     return body
+
+
+async def _set(event: threading.Event) -> None:
+    """Return once `event` is set. Everybody else is answered meanwhile."""
+    while not event.is_set():
+        await asyncio.sleep(_LOOK_AGAIN)
 
 
 def _handle(call: Call) -> bytes:

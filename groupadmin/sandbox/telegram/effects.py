@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 
@@ -29,9 +30,18 @@ class RpcFault:
 
 @dataclass(frozen=True)
 class Delay:
-    """Answer as usual, `seconds` later."""
+    """Answer as usual, `seconds` later; with `done`, the call has had its effect at once."""
 
     seconds: float
+    done: bool = False
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Answer as usual, but not before `until` is set; with `done`, the call has had its effect at once."""
+
+    until: Event
+    done: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,4 +58,4 @@ class Rewrite:
     fields: Mapping[str, Any]
 
 
-Effect = RpcFault | Delay | Drop | Rewrite
+Effect = RpcFault | Delay | Hold | Drop | Rewrite

@@ -35,7 +35,11 @@ ActionKind = Literal[
     "migrate_from",
     "pin",
     "contact_sign_up",
+    "open_topic",
+    "rename_topic",
 ]
+
+FileKind = Literal["photo", "document", "video", "video_message", "voice", "audio", "animation"]
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,27 @@ class Action:
 
     kind: ActionKind
     title: str = ""
-    """The title given by create, rename and migrate_from."""
+    """The title given by create, rename and migrate_from, and that of a topic."""
     users: tuple[int, ...] = ()
     """Who was added or removed, or who was there when a basic group was created."""
     chat_id: int = 0
     """The other half of a migration."""
+
+
+@dataclass
+class TelegramFile:
+    """A photo or document, which messages may carry."""
+
+    id: int
+    content: bytes
+    kind: FileKind = "document"
+    name: str = ""
+    mime_type: str = "application/octet-stream"
+    date: int = 1_700_000_000
+    dc_id: int = 2
+    """The data centre that has it."""
+    references: int = 1
+    """How many ways to it were given out; only the last one leads there."""
 
 
 @dataclass
@@ -76,6 +96,9 @@ class TelegramMessage:
     edited: int | None = None
     action: Action | None = None
     """Set for service messages, which have no text."""
+    topic: int | None = None
+    """The message that opened its topic; None in the general one, and where there are no topics."""
+    file: TelegramFile | None = None
 
 
 @dataclass

@@ -6,13 +6,14 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
 from telethon.sessions import StringSession
 
 from groupadmin.sandbox.control import CallLog, Script, WriteLog
-from groupadmin.sandbox.telegram.backend import DC_ID, HOST, Backend
+from groupadmin.sandbox.telegram.backend import DC_ID, HOST, OTHER_DC_ID, Backend
 from groupadmin.sandbox.telegram.updates import Origin
 from groupadmin.sandbox.telegram.wire.connection import Connection
 from groupadmin.sandbox.telegram.wire.packets import PacketStream
@@ -151,6 +152,11 @@ class TelegramSandbox:
     def latency(self, seconds: float) -> None:
         self._backend.latency = seconds
 
+    def limit_differences(self, *, slice: int = 100, longest: int = 10_000) -> None:
+        """Tell at most `slice` missed events at a time, and nothing of more than `longest`."""
+        self._backend.updates.slice = slice
+        self._backend.updates.longest_difference = longest
+
     def sign_out(self, user_id: int) -> None:
         """End every session of `user_id`: the next request fails with AUTH_KEY_UNREGISTERED."""
         self.run(lambda: self._backend.authorizations.sign_out(user_id))
@@ -220,24 +226,28 @@ class TelegramSandbox:
         self._loop = asyncio.get_running_loop()
         serving: set[asyncio.Task[None]] = set()
 
-        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def accept(dc_id: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             if task is not None:
                 serving.add(task)
                 task.add_done_callback(serving.discard)
-            await Connection(self._backend, PacketStream(reader, writer)).serve()
+            await Connection(self._backend, PacketStream(reader, writer), dc_id).serve()
 
         try:
-            server = await asyncio.start_server(accept, *self._backend.address)
+            server = await asyncio.start_server(partial(accept, DC_ID), *self._backend.address)
+            other = await asyncio.start_server(partial(accept, OTHER_DC_ID), HOST, 0)
         except OSError as error:
             self._loop = None
             started.set_exception(error)
             return
         host, port = server.sockets[0].getsockname()
         self._backend.address = (host, port)
+        self._backend.addresses = {DC_ID: (host, port), OTHER_DC_ID: other.sockets[0].getsockname()}
         started.set_result(None)
         await self._stopping.wait()
         server.close()
+        other.close()
         self._backend.close_connections()
         await asyncio.gather(*serving, return_exceptions=True)
         await server.wait_closed()
+        await other.wait_closed()

@@ -78,6 +78,10 @@ class UpdateCenter:
         self.accounts: dict[int, Timeline] = defaultdict(Timeline)
         self.channels: dict[int, Timeline] = defaultdict(Timeline)
         self.bots: dict[int, Timeline] = defaultdict(Timeline)
+        self.slice = 100
+        """How many events one difference tells at most; the rest is asked for again."""
+        self.longest_difference = 10_000
+        """A client that missed more is told the new state, and nothing of what happened."""
 
     def tell_readers(self, event: MessageEvent, origin: Origin) -> list[Any]:
         """Tell everybody who reads there; returns the TL updates for the origin's own answer."""

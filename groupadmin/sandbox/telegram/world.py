@@ -30,6 +30,7 @@ class TelegramUser:
     phone: str | None = None
     password: str | None = None
     """Two-step password (the server derives the SRP verifier when it is first needed)."""
+    password_hint: str | None = None
     is_bot: bool = False
     deleted: bool = False
     refuses_invites: bool = False
@@ -37,7 +38,7 @@ class TelegramUser:
     trusts_premium: bool = False
     """With `refuses_invites`: an account with Telegram Premium, which nobody here has, could add them."""
     unreachable: bool = False
-    """With `refuses_invites`: only such an account could write to them, and send a link."""
+    """Only such an account could write to them, and send a link."""
 
     @property
     def name(self) -> str:
@@ -83,6 +84,8 @@ class TelegramChat:
     members: dict[int, int] = field(default_factory=dict)
     """User id → unix time of joining, in the order of joining."""
     admins: dict[int, AdminRights] = field(default_factory=dict)
+    anonymous: set[int] = field(default_factory=set)
+    """Admins, the owner among them, whom the lists of a supergroup show to other admins alone."""
     banned: set[int] = field(default_factory=set)
     """Banned from a supergroup or channel, or removed from a basic group by somebody else."""
     ban_ends: dict[int, datetime] = field(default_factory=dict)

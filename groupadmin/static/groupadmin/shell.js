@@ -58,6 +58,7 @@
         for (const row of table.tBodies[0].rows) {
             [...row.cells].forEach((cell, index) => {
                 cell.dataset.label = cell.classList.contains("action-checkbox") ? "" : names[index] || "";
+                cell.classList.toggle("says-nothing", cell.textContent.trim() === "–");
             });
         }
         table.classList.add("labelled");

@@ -16,9 +16,9 @@ from members.management.progress import ProgressLine
 from members.management.writing import WriterCommand
 from members.models import Group
 from members.operations.models import Operation
-from members.operations.plan import Plan, Skipped
+from members.operations.plan import Plan
 from members.operations.services import OperationRefused
-from members.platforms.errors import RateLimited
+from members.platforms.errors import AccountTrouble, PlatformError, RateLimited
 from members.platforms.types import Platform
 from members.spreadsheet import one_line
 from telegram_ops.administrators import read_administrators
@@ -59,14 +59,7 @@ class Command(WriterCommand):
         if options["print"] and options["yes"]:
             raise CommandError("--print sends nothing: leave --yes out.", returncode=ExitCode.USAGE)
         self._only_texts = options["print"]
-        self._left_out: tuple[Skipped, ...] = ()
         super().handle(*args, **options)
-        if self._left_out and options["yes"]:
-            names = ", ".join(one_line(repr(line.target.group_name)) for line in self._left_out)
-            raise CommandError(
-                f"Left out, because no one group is meant: {names}. The lines above say more.",
-                returncode=ExitCode.PARTLY_DONE,
-            )
 
     def plan(self, options: dict[str, Any]) -> Plan:
         if not Group.objects.filter(platform=Platform.TELEGRAM).exists():
@@ -77,19 +70,25 @@ class Command(WriterCommand):
         selection = OwnershipSelection(
             names=_names(options), template=options["template"], remind=options["remind"]
         )
-        self._read(selection)
+        trouble = self._read(selection)
         try:
             plan = plan_requests(selection)
         except OperationRefused as error:
             raise CommandError(one_line(str(error)), returncode=ExitCode.USAGE) from error
-        self._left_out = words_left_out(plan)
-        if self._left_out and len(self._left_out) == len(selection.names):
-            lines = (f"{one_line(repr(line.target.group_name))}: {line.reason}" for line in self._left_out)
+        self.left_out = words_left_out(plan)
+        if self.left_out and len(self.left_out) == len(selection.names):
+            lines = (f"{one_line(repr(line.target.group_name))}: {line.reason}" for line in self.left_out)
             raise CommandError("\n".join(lines), returncode=ExitCode.USAGE)
+        if isinstance(trouble, AccountTrouble) and not plan.steps:
+            raise CommandError(one_line(str(trouble)), returncode=ExitCode.NOT_CONFIGURED)
+        self.unread = one_line(str(trouble)) if trouble is not None else ""
         return plan
 
-    def _read(self, selection: OwnershipSelection) -> None:
-        """Read who runs the groups, slice by slice: what was read is kept, whatever happens here."""
+    def _read(self, selection: OwnershipSelection) -> PlatformError | None:
+        """Read who runs the groups, slice by slice, and return what kept us from reading them all.
+
+        What was read is kept, whatever happens here.
+        """
         groups = left_to_read(selection)
         with ProgressLine(self) as line:
             left = len(groups)
@@ -101,8 +100,9 @@ class Command(WriterCommand):
                     line.note(f"Telegram asks for a pause of {reading.error.seconds:.0f} s")
                     time.sleep(reading.error.seconds)
                 elif reading.error is not None or reading.left == left:
-                    return  # the plan says why
+                    return reading.error  # the plan says of which groups
                 left = reading.left
+        return None
 
     def _print_plan(self, operation: Operation) -> None:
         if not self._only_texts:

@@ -8,7 +8,16 @@ from typing import Any
 
 from groupadmin.sandbox.slack.call import Call
 from groupadmin.sandbox.slack.limits import AUTH_TEST, POST_MESSAGE, TIER_2, TIER_3, TIER_4, Rate
-from groupadmin.sandbox.slack.methods import channels, direct, membership, messages, naming, team, users
+from groupadmin.sandbox.slack.methods import (
+    channels,
+    direct,
+    files,
+    membership,
+    messages,
+    naming,
+    team,
+    users,
+)
 
 
 @dataclass(frozen=True)
@@ -60,5 +69,6 @@ METHODS = {
     "conversations.open": Method(direct.conversations_open, TIER_3, json_input=True, subjects=_people),
     "conversations.history": Method(messages.conversations_history, TIER_3, json_input=True),
     "conversations.replies": Method(messages.conversations_replies, TIER_3),
+    "files.info": Method(files.files_info, TIER_4),
     "chat.postMessage": Method(messages.chat_post_message, POST_MESSAGE, json_input=True, subjects=_text),
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from operator import itemgetter
 from typing import Any
 
 from groupadmin.sandbox.slack.call import Call
 from groupadmin.sandbox.slack.errors import Failure
+from groupadmin.sandbox.slack.methods.files import with_files
 from groupadmin.sandbox.slack.paging import page_limit, paginate
 from groupadmin.sandbox.slack.scopes import HISTORY, POST
 from groupadmin.sandbox.slack.serialise import bot_id
@@ -34,7 +35,7 @@ def conversations_history(call: Call) -> dict[str, Any]:
     )
     page = paginate(call, messages, limit=limit, identity=itemgetter("ts"), rank=lambda ts: -Decimal(ts))
     answer: dict[str, Any] = {
-        "messages": [_as_parent(each, threads.get(each["ts"], [])) for each in page.items],
+        "messages": [_in_channel(call, channel, each, threads) for each in page.items],
         "has_more": bool(page.next_cursor),
         "pin_count": 0,
         "channel_actions_ts": None,
@@ -57,9 +58,11 @@ def conversations_replies(call: Call) -> dict[str, Any]:
         identity=itemgetter("ts"),
         rank=Decimal,
     )
-    answers = [each | {"parent_user_id": parent.get("user", "")} for each in page.items]
+    answers = [
+        with_files(call.world, each) | {"parent_user_id": parent.get("user", "")} for each in page.items
+    ]
     answer: dict[str, Any] = {
-        "messages": [_as_parent(parent, replies), *answers],
+        "messages": [with_files(call.world, _as_parent(parent, replies)), *answers],
         "has_more": bool(page.next_cursor),
     }
     return answer | (page.metadata if page.next_cursor else {})
@@ -123,6 +126,17 @@ def _is_reply(message: Message) -> bool:
 
 def _is_in_channel(message: Message) -> bool:
     return not _is_reply(message) or message.get("subtype") == "thread_broadcast"
+
+
+def _in_channel(
+    call: Call, channel: SlackChannel, message: Message, threads: Mapping[str, list[Message]]
+) -> Message:
+    """As conversations.history tells it: a reply that was sent to the channel too brings its thread along."""
+    told = with_files(call.world, _as_parent(message, threads.get(message["ts"], [])))
+    if not _is_reply(message):
+        return told
+    parent = next((each for each in channel.messages if each["ts"] == message["thread_ts"]), None)
+    return told if parent is None else told | {"root": _as_parent(parent, threads[parent["ts"]])}
 
 
 def _replies_by_parent(channel: SlackChannel) -> dict[str, list[Message]]:

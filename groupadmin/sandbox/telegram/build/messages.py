@@ -7,6 +7,7 @@ from typing import Any
 
 from telethon.tl import types
 
+from groupadmin.sandbox.telegram.build import files
 from groupadmin.sandbox.telegram.messages import Action, Conversation, EntityKind, TelegramMessage, TextEntity
 from groupadmin.sandbox.telegram.world import Place, TelegramChat, TelegramUser
 
@@ -51,14 +52,27 @@ def message(place: Place, row: TelegramMessage, viewer: int) -> Any:
         "out": row.sender == viewer,
         "from_id": types.PeerUser(row.sender) if names_sender else None,
         "post": is_post,
-        "reply_to": types.MessageReplyHeader(reply_to_msg_id=row.reply_to) if row.reply_to else None,
+        "reply_to": _header(row),
     }
     # Keywords throughout: Telethon's own Message classes order their arguments differently.
     if row.action is not None:
         return types.MessageService(action=_action(place, row.action), **common)
     return types.Message(
-        message=row.text, entities=_entities(row.entities) or None, edit_date=row.edited, **common
+        message=row.text,
+        entities=_entities(row.entities) or None,
+        edit_date=row.edited,
+        media=None if row.file is None else files.media(row.file, viewer),
+        **common,
     )
+
+
+def _header(row: TelegramMessage) -> Any:
+    """What a message answers, and the topic in which it stands: https://core.telegram.org/api/threads"""
+    if row.topic is None:
+        return types.MessageReplyHeader(reply_to_msg_id=row.reply_to) if row.reply_to else None
+    if row.reply_to is None or row.reply_to == row.topic:
+        return types.MessageReplyHeader(forum_topic=True, reply_to_msg_id=row.topic)
+    return types.MessageReplyHeader(forum_topic=True, reply_to_msg_id=row.reply_to, reply_to_top_id=row.topic)
 
 
 def missing_message(message_id: int) -> Any:
@@ -111,6 +125,10 @@ def _action(place: Place, action: Action) -> Any:
             return types.MessageActionChatMigrateTo(action.chat_id)
         case "migrate_from":
             return types.MessageActionChannelMigrateFrom(action.title, action.chat_id)
+        case "open_topic":
+            return types.MessageActionTopicCreate(action.title, icon_color=0x6FB9F0)
+        case "rename_topic":
+            return types.MessageActionTopicEdit(title=action.title)
         case "pin":
             return types.MessageActionPinMessage()
         case "contact_sign_up":

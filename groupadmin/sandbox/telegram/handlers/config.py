@@ -15,13 +15,12 @@ _VALID_FOR = 3600
 @answers(functions.help.GetConfigRequest, anonymous=True)
 def get_config(call: Call, request: Any) -> types.Config:
     now = int(time.time())
-    host, port = call.backend.address
     return types.Config(
         date=now,
         expires=now + _VALID_FOR,
         test_mode=False,
-        this_dc=call.backend.dc_id,
-        dc_options=[types.DcOption(call.backend.dc_id, host, port)],
+        this_dc=call.connection.dc_id,
+        dc_options=[types.DcOption(dc, host, port) for dc, (host, port) in call.backend.addresses.items()],
         dc_txt_domain_name="",
         chat_size_max=200,
         megagroup_size_max=200_000,

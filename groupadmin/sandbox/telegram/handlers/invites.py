@@ -30,6 +30,21 @@ def export_chat_invite(call: Call, request: Any) -> Any:
     return exported
 
 
+@answers(functions.messages.EditExportedChatInviteRequest, subjects=lambda call: ["invite link"])
+def edit_exported_chat_invite(call: Call, request: Any) -> Any:
+    """Here links are only ever revoked; what else the call can change stays as it is."""
+    chat = _chat(call, request.peer)
+    require_right(call, chat, "invite_users")
+    if request.link not in chat.invite_links:
+        raise RpcError("INVITE_HASH_EXPIRED")
+    edited = invite(request.link, call.viewer, int(time.time()), by_request=bool(request.request_needed))
+    if request.revoked:
+        chat.invite_links.remove(request.link)
+        edited.revoked = True
+        call.wrote()
+    return types.messages.ExportedChatInvite(edited, call.view.users({call.viewer}))
+
+
 @answers(functions.messages.HideChatJoinRequestRequest, subjects=user_in_request)
 def hide_chat_join_request(call: Call, request: Any) -> Any:
     """Let somebody in who asked to join, or do not."""

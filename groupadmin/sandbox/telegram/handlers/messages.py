@@ -14,7 +14,7 @@ from groupadmin.sandbox.telegram.errors import RpcError
 from groupadmin.sandbox.telegram.events import people_in
 from groupadmin.sandbox.telegram.handlers.permissions import has_right
 from groupadmin.sandbox.telegram.messages import Conversation, TelegramMessage
-from groupadmin.sandbox.telegram.world import Place
+from groupadmin.sandbox.telegram.world import Place, TelegramUser
 
 _LONGEST = 4096
 
@@ -23,8 +23,8 @@ _LONGEST = 4096
 def send_message(call: Call, request: Any) -> Any:
     place = call.peers.writable(request.peer)
     _require_text(request.message)
-    if isinstance(place, Conversation) and call.world.users[place.partner_of(call.viewer)].deleted:
-        raise RpcError("INPUT_USER_DEACTIVATED")
+    if isinstance(place, Conversation):
+        _require_reachable(call.world.users[place.partner_of(call.viewer)])
     reply_to = getattr(request.reply_to, "reply_to_msg_id", None)
     if reply_to is not None and find_message(place.messages, reply_to) is None:
         raise RpcError("REPLY_MESSAGE_ID_INVALID")
@@ -104,6 +104,13 @@ def _delete(call: Call, place: Place, found: list[TelegramMessage]) -> None:
     ids = [message.id for message in found]
     call.backend.actions.delete(call.origin, place, ids)
     call.wrote(*ids)
+
+
+def _require_reachable(partner: TelegramUser) -> None:
+    if partner.deleted:
+        raise RpcError("INPUT_USER_DEACTIVATED")
+    if partner.unreachable:
+        raise RpcError("PRIVACY_PREMIUM_REQUIRED")
 
 
 def _require_text(text: str) -> None:

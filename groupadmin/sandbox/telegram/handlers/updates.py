@@ -33,12 +33,21 @@ def get_state(call: Call, request: Any) -> types.updates.State:
 @answers(functions.updates.GetDifferenceRequest)
 def get_difference(call: Call, request: Any) -> Any:
     updates = call.backend.updates
-    missed = updates.accounts[call.viewer].after(request.pts) + updates.bots[call.viewer].after(request.qts)
+    messages = updates.accounts[call.viewer].after(request.pts)
+    told_to_bots = updates.bots[call.viewer].after(request.qts)
+    missed = len(messages) + len(told_to_bots)
     if not missed:
         return types.updates.DifferenceEmpty(date=int(time.time()), seq=_SEQ)
-    return types.updates.Difference(
-        new_encrypted_messages=[], state=get_state(call, request), **_content(call, missed)
-    )
+    if missed > updates.longest_difference:
+        return types.updates.DifferenceTooLong(pts=updates.accounts[call.viewer].pts)
+    messages = messages[: updates.slice]
+    told_to_bots = told_to_bots[: updates.slice - len(messages)]
+    content, state = _content(call, messages + told_to_bots), get_state(call, request)
+    if len(messages) + len(told_to_bots) == missed:
+        return types.updates.Difference(new_encrypted_messages=[], state=state, **content)
+    state.pts = messages[-1].pts if messages else request.pts
+    state.qts = told_to_bots[-1].pts if told_to_bots else request.qts
+    return types.updates.DifferenceSlice(new_encrypted_messages=[], intermediate_state=state, **content)
 
 
 @answers(functions.updates.GetChannelDifferenceRequest)

@@ -44,8 +44,9 @@ class Endpoint(Protocol):
 
 
 class Connection:
-    def __init__(self, endpoint: Endpoint, packets: PacketStream) -> None:
+    def __init__(self, endpoint: Endpoint, packets: PacketStream, dc_id: int) -> None:
         self._endpoint = endpoint
+        self.dc_id = dc_id
         self._packets = packets
         self._handshake = Handshake(endpoint.rsa_key)
         self._session: mtproto.Session | None = None

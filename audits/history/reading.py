@@ -1,0 +1,181 @@
+"""Read what is missing of one conversation, page by page, and keep each page at once.
+
+A generator that yields the futures it waits for, as the lanes of operations do: many conversations
+share one thread, which alone touches the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Self, TypeVar
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from audits.history.coverage import BEGINNING, Coverage, Span
+from audits.history.models import Conversation, Message
+from audits.history.paging import Pages
+from audits.history.store import Stored, Thread, newest_stored, note_read, store_page, store_replies
+from audits.history.stretch import OPEN_END, Stretch
+from members.models import Group
+from members.operations.loop import BackgroundLoop
+from members.operations.waiting import Waiting
+from members.platforms import history
+from members.platforms.history import HistoryPage, HistoryReader, micros, moment
+from members.platforms.types import GroupKind, Platform, PlatformGroup, Privacy
+
+T = TypeVar("T")
+
+LATE = timedelta(minutes=1)
+"""What was stored within so long before we began to read may be newer than what we are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be known of a conversation."""
+
+    look_back: timedelta
+    """How far back edits and deletions are looked for, though those messages are kept already."""
+    since: datetime | None = None
+    until: datetime | None = None
+    anew: bool = False
+    """Whether everything is read again, but for threads that nothing is new in."""
+    every_thread: bool = False
+    media: bool = False
+    """Whether files are fetched, too."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far one sync has come in one conversation: what it need not read again in its next slice."""
+
+    read: Coverage = field(default_factory=Coverage)
+    thread: int | None = None
+    """The number that the last thread begins with; threads are read from the newest to the oldest."""
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        return cls(Coverage.from_json(stored.get("read", ())), stored.get("thread"))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"read": self.read.to_json(), "thread": self.thread}
+
+
+class Stopped(Exception):
+    """No further call is to be made; every page until then is stored."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """One conversation, through a reader that is open in `loop`."""
+
+    conversation: Conversation
+    reader: HistoryReader
+    loop: BackgroundLoop
+    wish: Wish
+    progress: Progress
+    check: Callable[[], None]
+    """Called before each call. Raises Stopped when it is not to be made."""
+    stored: Callable[[Stored, str], None]
+    """Told what each page changed, and how far reading has come."""
+
+    def run(self) -> Waiting[None]:
+        """Raises the errors of the adapters, and what `check` raises."""
+        began = timezone.now()
+        limited = False
+        for gap in self._gaps(began):
+            limited |= yield from self._fill(gap, began)
+        if self.conversation.group.platform == Platform.SLACK:
+            yield from self._read_threads(began)
+        if self.wish.until is None:
+            note_read(conversation=self.conversation, at=began, limited=limited, whole=self.wish.anew)
+
+    def _gaps(self, now: datetime) -> tuple[Span, ...]:
+        """What is not kept, and what may have changed since; newest first."""
+        covered = Coverage.from_json(self.conversation.covered)
+        covered = Coverage() if self.wish.anew else covered.without(micros(now - self.wish.look_back))
+        for span in self.progress.read.spans:
+            covered = covered.with_span(span)
+        start = BEGINNING if self.wish.since is None else micros(self.wish.since)
+        until = self.wish.until
+        end = OPEN_END if until is None or until > now - LATE else micros(until)
+        return covered.missing(Span(start, end))
+
+    def _fill(self, gap: Span, began: datetime) -> Waiting[bool]:
+        """Read `gap`. Returns whether the platform keeps older messages from us."""
+        since = None if gap.start == BEGINNING else moment(gap.start)
+        until = None if gap.end == OPEN_END else moment(gap.end)
+        stretch = Stretch(gap, settled_before=micros(began - LATE))
+        known_to = newest_stored()
+        limited = False
+        with self._pages(self.reader.history(self._group(), since=since, until=until)) as pages:
+            while (page := (yield from pages.next())) is not None:
+                if page.complete_from is not None:
+                    self.check()
+                    pages.ask()
+                limited |= page.limited
+                reach = stretch.grow(page)
+                stored = store_page(
+                    conversation=self.conversation, messages=page.messages, reach=reach, known_to=known_to
+                )
+                if reach.covered is not None:
+                    self.progress.read = self.progress.read.with_span(reach.covered)
+                self.stored(stored, _how_far(page))
+        return limited
+
+    def _read_threads(self, now: datetime) -> Waiting[None]:
+        """Slack's threads: those with replies that we lack, and those that are alive."""
+        threads = self._stale_threads(now)
+        for place, thread in enumerate(threads, start=1):
+            known_to = newest_stored()
+            replies: list[history.Message] = []
+            with self._pages(self.reader.replies(self._group(), thread.number)) as pages:
+                while (page := (yield from pages.next())) is not None:
+                    replies += page
+            stored = store_replies(
+                conversation=self.conversation, root=thread, replies=replies, known_to=known_to
+            )
+            self.progress.thread = thread.number
+            self.stored(stored, f"thread {place:,} of {len(threads):,}")
+
+    def _stale_threads(self, now: datetime) -> list[Thread]:
+        """Newest first, those alone that reach into the time that was asked for."""
+        roots = Message.objects.filter(conversation=self.conversation, reply_count__gt=0)
+        if not self.wish.every_thread:
+            roots = roots.filter(
+                Q(replies_read_to=None)
+                | Q(latest_reply__gt=F("replies_read_to"))
+                | Q(latest_reply__gte=micros(now - self.wish.look_back))
+            )
+        if self.wish.since is not None:
+            roots = roots.filter(Q(latest_reply=None) | Q(latest_reply__gte=micros(self.wish.since)))
+        if self.wish.until is not None:
+            roots = roots.filter(number__lt=micros(self.wish.until))
+        if self.progress.thread is not None:
+            roots = roots.filter(number__lt=self.progress.thread)
+        rows = roots.order_by("-number").values_list("pk", "number", "latest_reply")
+        return [Thread(*row) for row in rows]
+
+    def _pages(self, source: AsyncGenerator[T, None]) -> Pages[T]:
+        self.check()
+        return Pages(source, self.loop)
+
+    def _group(self) -> PlatformGroup:
+        return platform_group(self.conversation.group)
+
+
+def platform_group(group: Group) -> PlatformGroup:
+    """A stored group as the adapters take it."""
+    return PlatformGroup(
+        platform=Platform(group.platform),
+        id=group.external_id,
+        name=group.name,
+        kind=GroupKind(group.kind),
+        privacy=Privacy(group.privacy),
+    )
+
+
+def _how_far(page: HistoryPage) -> str:
+    return f"back to {page.messages[-1].sent_at:%-d %B %Y}" if page.messages else ""

@@ -1,0 +1,51 @@
+"""A process that forks workers for syncs, to be killed at will: `python -m tests.history_process`.
+
+Its settings are `tests.worker_settings`. For each line that it reads it forks a worker, which runs every
+sync to its end, and prints the worker's process id.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+
+import django
+
+
+def main() -> None:
+    django.setup()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are gone at once: no zombies
+    for _ in sys.stdin:
+        worker = os.fork()
+        if worker == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _work()
+            os._exit(0)
+        print(worker, flush=True)
+
+
+def _work() -> None:
+    """What a worker and its beat do, only more often."""
+    from django.db import Error
+
+    from audits.history.models import SyncJob
+    from audits.history.sync import run_sync
+    from members import jobs
+
+    while True:
+        try:
+            if not SyncJob.objects.filter(state__in=jobs.UNFINISHED).exists():
+                return
+            for job_id in jobs.recover(SyncJob):
+                with suppress(jobs.JobBusy):
+                    run_sync(job_id)
+        except Error:  # the database is away
+            django.db.close_old_connections()
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Exports: in the formats of the platforms and of people, whole, repeatable, and harmless."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from audits.history.models import Message
+from groupadmin.sandbox.telegram.messages import Action, TextEntity
+from members.models import Group
+from members.operations.models import ActivityEvent
+from members.platforms.types import Platform
+from tests.history_world import CHAT, group, said, sent, slack, sync, telegram, texts, ts
+from tests.slack_world import ADA, GENERAL
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOSTILE = "<script>alert(1)</script> \u202egnp.exe\u202c \x07 😀 &amp; “quotes” ../../etc/passwd"
+
+
+def export(tmp_path: Path, *words: str, **options: Any) -> list[Path]:
+    """The paths that the command prints."""
+    out = StringIO()
+    call_command("export_history", *words, out=tmp_path, stdout=out, stderr=StringIO(), **options)
+    return [Path(line) for line in out.getvalue().splitlines()]
+
+
+def test_slacks_zip_is_read_by_slacks_readers_with_every_reply(settings: Settings, tmp_path: Path) -> None:
+    messages = [said(1, ADA), said(2, text="*bold* <@U2> & more"), said(5)]
+    messages += [said(number, ADA, text=f"reply {number}", thread_ts=ts(2)) for number in (3, 4, 2000)]
+    with slack(settings, messages):
+        group(Platform.SLACK)
+        (path,) = export(tmp_path, "general", format="slack-zip")
+    pages = tmp_path / "pages"
+    viewer = Path(sys.executable).with_name("slack-export-viewer")
+    subprocess.run(
+        [viewer, "-z", path, "--html-only", "-o", pages, "--no-browser"], check=True, capture_output=True
+    )
+    shown = (pages / "index.html").read_text() if (pages / "index.html").exists() else pages.read_text()
+    for text in ("message 1", "message 5", "reply 3", "reply 4", "reply 2000"):
+        assert text in shown
+    with zipfile.ZipFile(path) as archive:
+        days = [name for name in archive.namelist() if name.startswith("general/")]
+        root = next(line for line in json.loads(archive.read(days[0])) if line["ts"] == ts(2))
+    assert days == ["general/2023-11-14.json", "general/2023-11-15.json"]
+    assert [reply["ts"] for reply in root["replies"]] == [ts(3), ts(4), ts(2000)]
+    assert root["reply_count"] == 3
+
+
+def test_telegram_desktops_json(settings: Settings, tmp_path: Path) -> None:
+    bold = [TextEntity("bold", 0, 3), TextEntity("text_url", 4, 4, "https://example.com")]
+    messages = [
+        sent(1, action=Action("rename", title="New name"), text=""),
+        sent(2, text="say this", entities=bold, reply_to=1),
+        sent(3, edited=1_700_009_999),
+    ]
+    with telegram(settings, tmp_path, messages):
+        group(Platform.TELEGRAM)
+        (path,) = export(tmp_path, str(CHAT), format="telegram-json")
+    document = json.loads(path.read_text())
+    assert path.name == "result.json"
+    assert (document["type"], document["id"]) == ("private_supergroup", CHAT)
+    service, marked, edited = document["messages"]
+    assert (service["type"], service["action"], service["title"]) == (
+        "service",
+        "edit_group_title",
+        "New name",
+    )
+    assert marked["text"] == [
+        {"type": "bold", "text": "say"},
+        " ",
+        {"type": "text_link", "text": "this", "href": "https://example.com"},
+    ]
+    assert (marked["from"], marked["from_id"], marked["reply_to_message_id"]) == ("Bob Sample", "user102", 1)
+    assert marked["date_unixtime"] == "1700000120"
+    assert edited["edited_unixtime"] == "1700009999"
+
+
+@pytest.mark.parametrize("format", ["html", "text", "jsonl", "slack-zip"])
+def test_the_same_messages_make_the_same_bytes(settings: Settings, tmp_path: Path, format: str) -> None:
+    with slack(settings, [said(number) for number in range(50)]):
+        sync(group(Platform.SLACK))
+    (once,) = export(tmp_path / "one", GENERAL, format=format, no_sync=True)
+    (again,) = export(tmp_path / "two", GENERAL, format=format, no_sync=True)
+    assert once.read_bytes() == again.read_bytes()
+
+
+def test_what_people_write_harms_no_reader(settings: Settings, tmp_path: Path) -> None:
+    with slack(settings, [said(1, text=HOSTILE), said(2, user="U404")]):
+        channel = group(Platform.SLACK)
+        Group.objects.filter(pk=channel.pk).update(name="../../<b>evil\x00\u202e/con")
+        (page,) = export(tmp_path, GENERAL, format="html")
+        (text,) = export(tmp_path, GENERAL, format="text")
+    assert page.resolve().is_relative_to(tmp_path.resolve())
+    assert "<script" not in page.read_text() and "\u202e" not in page.read_text()
+    assert "\x07" not in text.read_text() and "😀" in text.read_text()
+
+
+def test_answers_stand_below_their_beginning(settings: Settings, tmp_path: Path) -> None:
+    messages = [said(1), said(2), said(3, thread_ts=ts(1), text="first\nsecond line")]
+    with slack(settings, messages):
+        group(Platform.SLACK)
+        (path,) = export(tmp_path, GENERAL, format="text")
+    lines = path.read_text().splitlines()
+    assert lines[-4:] == [
+        "[2023-11-14 22:14:20] Bob Sample: message 1",
+        "    [2023-11-14 22:16:20] Bob Sample: first",
+        "        second line",
+        "[2023-11-14 22:15:20] Bob Sample: message 2",
+    ]
+
+
+def test_dates_cut_out_what_is_wanted_and_fetch_no_more(settings: Settings, tmp_path: Path) -> None:
+    messages = [said(number) for number in range(0, 60 * 24 * 4, 60)]
+    with slack(settings, messages) as sandbox:
+        channel = group(Platform.SLACK)
+        (path,) = export(tmp_path, GENERAL, "--since=2023-11-16", "--until=2023-11-16", format="jsonl")
+        assert sandbox.calls.counts()["conversations.history"] == 1
+    days = {json.loads(line)["sent_at"][:10] for line in path.read_text().splitlines()}
+    assert days == {"2023-11-16"}
+    assert len(texts(channel)) < len(messages)
+    assert ActivityEvent.objects.filter(action="export.written").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "format", "complaint"),
+    [
+        ("nowhere", "text", "No group is called 'nowhere'"),
+        (GENERAL, "telegram-json", "telegram-json is for Telegram only"),
+    ],
+)
+def test_a_mistake_is_one_line(word: str, format: str, complaint: str, tmp_path: Path) -> None:
+    group(Platform.SLACK)
+    with pytest.raises(CommandError, match=complaint) as caught:
+        export(tmp_path, word, format=format)
+    assert caught.value.returncode == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_there_whole_or_not_at_all(settings: Settings, tmp_path: Path) -> None:
+    with slack(settings, [*(said(number) for number in range(5)), said(6, thread_ts=ts(3))]):
+        sync(group(Platform.SLACK))
+    Message.objects.filter(text="message 3").update(raw="no object")
+    with pytest.raises(TypeError):
+        export(tmp_path, GENERAL, format="slack-zip", no_sync=True)
+    assert list(tmp_path.iterdir()) == []

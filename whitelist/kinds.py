@@ -1,0 +1,133 @@
+"""The sweep and its undo, as the engine of operations learns them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from members.operations import kinds
+from members.operations.kinds import Connection, Kind
+from members.operations.models import Operation, Step
+from members.operations.pace import Pace
+from members.operations.plan import Cap, Plan, PlannedStep, Target, Unit
+from members.operations.states import StepState
+from members.platforms.outcomes import Outcome
+from members.platforms.types import Platform
+from whitelist import community, facts, flags, services
+from whitelist.decision import Reason, decide
+from whitelist.kicking import LET_BACK, CommunityConnection
+from whitelist.record import gated_chat_id
+from whitelist.sweep import KIND, plan_sweep
+
+LET_BACK_KIND = "undo_sweep"
+UNDO = "undo of a sweep"
+
+
+def register_kinds() -> None:
+    """Make them known. Called once, when the apps are ready."""
+    kinds.register(
+        Kind(
+            name=KIND,
+            label="Kick expired subscribers",
+            done_word="kicked",
+            fulfilled_outcome=Outcome.ALREADY_GONE,
+            cap=cap_of_sweeps,
+            connect=_connect_to_kick,
+            plan_again=lambda parameters: plan_sweep(now=timezone.now()).plan,
+            unwanted=unwanted_kicks,
+            undo=undo_sweep,
+            warn=_warn,
+            pace=pace_of_sweeps,
+            finished=_note_kicked,
+            destructive=True,
+        )
+    )
+    kinds.register(
+        Kind(
+            name=LET_BACK_KIND,
+            label="Let kicked people back",
+            done_word="let back",
+            fulfilled_outcome=Outcome.ALREADY_THERE,
+            cap=Cap,
+            connect=lambda platform: CommunityConnection(gated_chat_id(), back=True),
+            plan_again=_plan_undo_again,
+            unwanted=lambda steps: {},
+            finished=_protect_returned,
+        )
+    )
+
+
+def cap_of_sweeps() -> Cap:
+    """Too large a sweep kicks nobody."""
+    return Cap(Unit.PEOPLE, count=settings.SWEEP_CAP_PEOPLE, share=settings.SWEEP_CAP_SHARE)
+
+
+def pace_of_sweeps(platform: Platform) -> Pace | None:
+    """Slow enough for somebody to turn kicks off after the first wrong one."""
+    seconds = settings.SWEEP_PAUSE_SECONDS
+    why = f"One kick every {seconds:g} seconds (SWEEP_PAUSE_SECONDS)."
+    return Pace(1, seconds, why, kept=True) if seconds > 0 else None
+
+
+def unwanted_kicks(steps: Sequence[PlannedStep]) -> dict[int, str]:
+    """Asked right before every kick: the switch, the subscription and the whitelist, all read anew."""
+    ids = [int(step.target.user_id) for step in steps]
+    chat, now = str(gated_chat_id()), timezone.now()
+    people, on = facts.people(ids), flags.kick_enabled()
+    kept = {}
+    for at, (step, telegram_id) in enumerate(zip(steps, ids, strict=True)):
+        verdict = decide(people[telegram_id], kicks_on=on, now=now)
+        if step.target.group_id != chat:
+            kept[at] = "Kept: the gated community is another one by now."
+        elif verdict.reason is Reason.KICKS_OFF and decide(people[telegram_id], kicks_on=True, now=now).kick:
+            kept[at] = "Would kick: kicks are off."
+        elif not verdict.kick:
+            kept[at] = f"Kept: {verdict.reason.words}."
+    return kept
+
+
+def undo_sweep(steps: Sequence[PlannedStep]) -> Plan:
+    """Nothing keeps them out, an invite link for each, and the whitelist: so no sweep kicks them again."""
+    back = tuple(replace(step, verb=LET_BACK, arguments={}) for step in steps)
+    return Plan(LET_BACK_KIND, back, parameters={"people": [asdict(step.target) for step in back]})
+
+
+def _plan_undo_again(parameters: Mapping[str, Any]) -> Plan:
+    targets = [Target(**known | {"platform": Platform.TELEGRAM}) for known in parameters["people"]]
+    return undo_sweep([PlannedStep(LET_BACK, target) for target in targets])
+
+
+def _connect_to_kick(platform: Platform) -> Connection:
+    cut_off = Step.objects.filter(operation__kind=KIND, platform=platform, state=StepState.RUNNING)
+    return CommunityConnection(gated_chat_id(), in_doubt=set(cut_off.values_list("user_id", flat=True)))
+
+
+def _warn(steps: Sequence[PlannedStep]) -> list[str]:
+    warnings = []
+    if not flags.kick_enabled():
+        warnings.append("Kicks are off: this would only write down whom it would kick.")
+    reading = community.last_reading(gated_chat_id())
+    if reading is None or not reading.whole:
+        warnings.append("Not the whole member list has been read: some may not be there.")
+    return warnings
+
+
+def _done(operation_id: int) -> list[int]:
+    steps = Step.objects.filter(operation=operation_id, state=StepState.DONE).order_by("position")
+    return list(map(int, steps.values_list("user_id", flat=True)))
+
+
+def _note_kicked(operation_id: int) -> None:
+    """Whom we kicked is not there any more: no later reading takes them for somebody who left."""
+    community.note_left(chat_id=gated_chat_id(), telegram_ids=_done(operation_id), at=timezone.now())
+
+
+def _protect_returned(operation_id: int) -> None:
+    operation = Operation.objects.get(pk=operation_id)
+    actor = operation.confirmed_by
+    granted = services.grant(telegram_ids=_done(operation_id), actor=actor, source=UNDO)
+    services.revive(telegram_ids=granted.burned, actor=actor, note=UNDO)
