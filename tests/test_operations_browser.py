@@ -108,6 +108,7 @@ def test_select_preview_confirm_watch_download_undo(
         "conversations.invite",
         "conversations.kick",
     }
+    expect(page.get_by_role("link", name="Report (Markdown)")).to_be_visible(timeout=PATIENCE)
 
 
 def test_a_whole_plan_with_the_keyboard_alone(page: Page, show: Opener, _kinds: None) -> None:

@@ -104,6 +104,7 @@ def register_kinds() -> None:
             unwanted=unwanted_removals,
             undo=undo_removals,
             destructive=True,
+            finished=_follow_removals,
         )
     )
 
