@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -65,9 +66,9 @@ def reconcile(
     # Burned before it is noted that they are gone: who dies in between finds them again.
     burned = services.burn(telegram_ids=left, cause=Cause.LEFT_UNSEEN, actor=RECONCILIATION, at=at)
     note_left(chat_id=chat_id, telegram_ids=left | (before & (removed - shown.keys())), at=at)
-    people = list(shown.values())
+    people, known = list(shown.values()), _known(chat_id)
     for start in range(0, len(people), services.CHUNK):
-        _store(chat_id, people[start : start + services.CHUNK], at)
+        _store(chat_id, people[start : start + services.CHUNK], at, known)
     return CommunityReading.objects.create(
         chat_id=chat_id,
         read_at=at,
@@ -95,7 +96,7 @@ def note_left(*, chat_id: int, telegram_ids: Iterable[int], at: datetime) -> Non
 
 def note_joined(*, chat_id: int, member: Member, at: datetime) -> None:
     """Keep that somebody is in the community now."""
-    _store(chat_id, [member], at)
+    _store(chat_id, [member], at, _known(chat_id, telegram_id=member.telegram_id))
 
 
 def last_reading(chat_id: int) -> CommunityReading | None:
@@ -103,12 +104,17 @@ def last_reading(chat_id: int) -> CommunityReading | None:
     return CommunityReading.objects.filter(chat_id=chat_id).order_by("-read_at", "-id").first()
 
 
+def _known(chat_id: int, **condition: int) -> dict[int, tuple[Any, ...]]:
+    """What is stored of each that a member list would tell, by Telegram id."""
+    rows = CommunityMember.objects.filter(chat_id=chat_id, **condition).order_by()
+    return {row[0]: row[1:] for row in rows.values_list("telegram_id", *_TOLD)}
+
+
 @transaction.atomic
-def _store(chat_id: int, members: Sequence[Member], at: datetime) -> None:
+def _store(
+    chat_id: int, members: Sequence[Member], at: datetime, known: Mapping[int, tuple[Any, ...]]
+) -> None:
     """Most of them are as they were: of those only when they were last seen is written."""
-    ids = [member.telegram_id for member in members]
-    rows = CommunityMember.objects.filter(chat_id=chat_id, telegram_id__in=ids)
-    known = {row[0]: row[1:] for row in rows.values_list("telegram_id", *_TOLD)}
     CommunityMember.objects.bulk_create(
         [
             CommunityMember(
@@ -129,7 +135,8 @@ def _store(chat_id: int, members: Sequence[Member], at: datetime) -> None:
         unique_fields=["chat_id", "telegram_id"],
         update_fields=_TOLD,
     )
-    if known:
-        rows.filter(telegram_id__in=known).update(last_seen_at=at)
+    if ids := [member.telegram_id for member in members if member.telegram_id in known]:
+        rows = CommunityMember.objects.filter(chat_id=chat_id, telegram_id__in=ids)
+        rows.update(last_seen_at=at)
         # Not those of whom we were told meanwhile that they left: the list is older than that.
-        rows.filter(telegram_id__in=known, left_at__lt=at).update(left_at=None)
+        rows.filter(left_at__lt=at).update(left_at=None)

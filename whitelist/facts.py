@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
 
 from whitelist.decision import Person, Presence, Role, SubscriptionFacts, SubscriptionStatus
 from whitelist.models import CommunityMember, CommunityReading, Subscription, WhitelistEntry
@@ -38,7 +38,6 @@ def subscribers(telegram_ids: Iterable[int] | None = None, *, expired: bool = Fa
     to read them takes longer than to decide. One query that grows with the people, and two small ones
     before it.
     """
-    special = _special()
     known_whole = _list_was_read_whole()
     rows = _subscriptions(known_whole=known_whole)
     if telegram_ids is not None:
@@ -50,18 +49,39 @@ def subscribers(telegram_ids: Iterable[int] | None = None, *, expired: bool = Fa
         has_expired = {"status": SubscriptionStatus.EXPIRED}
         rows = rows.annotate(**{f"{name}_of_expired": Case(When(**has_expired, then=name)) for name in dates})
         dates = ("expires_at_of_expired", "grace_until_of_expired")
-    columns = rows.order_by("pk").values_list("pk", "status", *dates, "whitelisted", "present", "gone")
-    for pk, status, expires_at, grace_until, whitelisted, present, gone in columns.iterator(chunk_size=5000):
-        role, is_bot, is_our_account = special.get(pk, _ORDINARY)
-        yield Person(
-            telegram_id=pk,
-            subscription=SubscriptionFacts(SubscriptionStatus(status), expires_at, grace_until),
-            whitelisted=whitelisted,
-            role=role,
-            is_bot=is_bot,
-            is_our_account=is_our_account,
-            presence=_presence(present, gone, known_whole),
+    yield from _people(rows, dates, known_whole)
+
+
+def candidates(*, now: datetime) -> Iterator[Person]:
+    """Those of whom the database does not see what would keep them at `now`, in the order of their ids."""
+    yield from _people(at_risk(now=now), ("expires_at", "grace_until"), _list_was_read_whole())
+
+
+def expired_by_kind(*, now: datetime) -> list[tuple[Person, int]]:
+    """Those whose subscription says expired, put together where a decision at `now` cannot tell them apart.
+
+    One who stands for each kind, and how many there are: counted in the database, however many.
+    """
+    special, known_whole = _special(), _list_was_read_whole()
+    ahead = Case(When(Q(expires_at__gt=now) | Q(grace_until__gt=now), then=Value(True)), default=Value(False))
+    rows = _subscriptions(known_whole=known_whole).filter(status=SubscriptionStatus.EXPIRED)
+    kinds = rows.exclude(pk__in=list(special)).annotate(ahead=ahead).order_by()
+    counted = kinds.values_list("ahead", "whitelisted", "present", "gone").annotate(Count("pk"))
+    ordinary = [
+        (
+            Person(
+                telegram_id=0,
+                subscription=SubscriptionFacts(
+                    SubscriptionStatus.EXPIRED, expires_at=now + timedelta(days=1) if lies_ahead else None
+                ),
+                whitelisted=whitelisted,
+                presence=_presence(present, gone, known_whole),
+            ),
+            count,
         )
+        for lies_ahead, whitelisted, present, gone, count in counted
+    ]
+    return ordinary + [(person, 1) for person in subscribers(special, expired=True)]
 
 
 def people(telegram_ids: Iterable[int]) -> dict[int, Person]:
@@ -162,6 +182,23 @@ def _presence(present: bool, gone: bool, known_whole: bool) -> Presence:
     if present:
         return Presence.PRESENT
     return Presence.ABSENT if gone or known_whole else Presence.UNKNOWN
+
+
+def _people(rows: QuerySet[Any], dates: tuple[str, str], known_whole: bool) -> Iterator[Person]:
+    """The people of `rows`, which are `_subscriptions`; `dates` name the end and the grace's end."""
+    special = _special()
+    columns = rows.order_by("pk").values_list("pk", "status", *dates, "whitelisted", "present", "gone")
+    for pk, status, expires_at, grace_until, whitelisted, present, gone in columns.iterator(chunk_size=5000):
+        role, is_bot, is_our_account = special.get(pk, _ORDINARY)
+        yield Person(
+            telegram_id=pk,
+            subscription=SubscriptionFacts(SubscriptionStatus(status), expires_at, grace_until),
+            whitelisted=whitelisted,
+            role=role,
+            is_bot=is_bot,
+            is_our_account=is_our_account,
+            presence=_presence(present, gone, known_whole),
+        )
 
 
 def _members() -> QuerySet[CommunityMember]:

@@ -35,12 +35,14 @@ def plan_sweep(*, now: datetime) -> SweepPlan:
     subscriptions.let_time_pass(now=now)
     kept: Counter[Reason] = Counter({Reason.NOT_EXPIRED: facts.not_expired()})
     kicked: list[int] = []
-    for person in facts.subscribers(expired=True):
+    for person, count in facts.expired_by_kind(now=now):
         verdict = decide(person, kicks_on=True, now=now)
-        if verdict.kick:
+        if not verdict.kick:
+            kept[verdict.reason] += count
+    # Of thousands who have expired most are protected: only those are looked at who may not be.
+    for person in facts.candidates(now=now):
+        if decide(person, kicks_on=True, now=now).kick:
             kicked.append(person.telegram_id)
-        else:
-            kept[verdict.reason] += 1
     chat = str(gated_chat_id() or "")
     names = names_of(kicked)
     group_name = _name_of(chat)
