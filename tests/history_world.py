@@ -78,13 +78,13 @@ def telegram(
         assert sandbox.bugs == []
 
 
-def group(platform: Platform) -> Group:
+def group(platform: Platform, channel: str = GENERAL) -> Group:
     now = timezone.now()
     slack_group = platform is Platform.SLACK
     return Group.objects.create(
         platform=platform,
-        external_id=GENERAL if slack_group else str(CHAT),
-        name="general" if slack_group else f"Group {CHAT}",
+        external_id=channel if slack_group else str(CHAT),
+        name=("general" if channel == GENERAL else channel) if slack_group else f"Group {CHAT}",
         kind=GroupKind.CHANNEL if slack_group else GroupKind.SUPERGROUP,
         privacy=Privacy.PUBLIC if slack_group else Privacy.PRIVATE,
         history_visibility=History.UNKNOWN,

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
+from tg_parser.infrastructure.readers.telegram_json import TelegramJSONReader
 
 from audits.history.models import Message
-from groupadmin.sandbox.telegram.messages import Action, TextEntity
+from groupadmin.sandbox.telegram.messages import Action, TelegramFile, TextEntity
 from members.models import Group
 from members.operations.models import ActivityEvent
 from members.platforms.types import Platform
@@ -85,6 +86,36 @@ def test_telegram_desktops_json(settings: Settings, tmp_path: Path) -> None:
     assert edited["edited_unixtime"] == "1700009999"
 
 
+def test_telegram_desktops_json_is_read_by_somebody_elses_reader(settings: Settings, tmp_path: Path) -> None:
+    """A forum with what a reader can stumble over."""
+    plan = TelegramFile(1, b"plan", "voice", name="../../<plan>.ogg", mime_type="audio/ogg")
+    messages = [
+        sent(1, text=HOSTILE),
+        sent(2, action=Action("open_topic", title="Plans \u202e<b>"), text=""),
+        sent(3, topic=2, text="in the topic"),
+        sent(4, topic=2, reply_to=3, file=plan, text="", entities=[TextEntity("bold", 0, 99)]),
+        sent(5, action=Action("rename_topic", title="Plans"), topic=2, text=""),
+        sent(6, action=Action("add", users=(101, 102)), text=""),
+    ]
+    with telegram(settings, tmp_path, messages, forum=True):
+        group(Platform.TELEGRAM)
+        (path,) = export(tmp_path, str(CHAT), format="telegram-json", media=True)
+        (lines,) = export(tmp_path, str(CHAT), format="jsonl", no_sync=True)
+    reader = TelegramJSONReader()
+    assert reader.validate(path) == []
+    chat = reader.read(path)
+    assert (chat.id, len(chat.messages), chat.messages[0].text) == (CHAT, 6, HOSTILE)
+    assert "Plans \u202e<b>" in {topic.title for topic in chat.topics.values()}
+    third, fourth = chat.messages[2:4]
+    assert (third.topic_id, third.author_id, third.author_name) == (2, "user102", "Bob Sample")
+    assert fourth.reply_to is not None and fourth.reply_to.message_id == 3
+    (attached,) = fourth.attachments
+    assert attached.file_path is not None
+    assert (path.parent / attached.file_path).read_bytes() == b"plan"
+    topics = [json.loads(line).get("topic") for line in lines.read_text().splitlines()]
+    assert topics == [None, *["Plans"] * 4, None], "the last name that a topic had"
+
+
 @pytest.mark.parametrize("format", ["html", "text", "jsonl", "slack-zip"])
 def test_the_same_messages_make_the_same_bytes(settings: Settings, tmp_path: Path, format: str) -> None:
     with slack(settings, [said(number) for number in range(50)]):
@@ -97,7 +128,7 @@ def test_the_same_messages_make_the_same_bytes(settings: Settings, tmp_path: Pat
 def test_what_people_write_harms_no_reader(settings: Settings, tmp_path: Path) -> None:
     with slack(settings, [said(1, text=HOSTILE), said(2, user="U404")]):
         channel = group(Platform.SLACK)
-        Group.objects.filter(pk=channel.pk).update(name="../../<b>evil\x00\u202e/con")
+        Group.objects.filter(pk=channel.pk).update(name="../../<b>evil\x07\u202e/con")
         (page,) = export(tmp_path, GENERAL, format="html")
         (text,) = export(tmp_path, GENERAL, format="text")
     assert page.resolve().is_relative_to(tmp_path.resolve())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -169,12 +169,11 @@ class _Watched(File):
 
     def __init__(self, file: IO[bytes], told: Callable[[int], None]) -> None:
         super().__init__(file)
-        self._told = told
+        self._content, self._told = file, told
 
-    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        for chunk in super().chunks(chunk_size):
-            self._told(0)
-            yield chunk
+    def read(self, *size: int) -> bytes:
+        self._told(0)
+        return self._content.read(*size)
 
 
 def _finish(job: ExportJob, written: int, size: int) -> None:

@@ -25,11 +25,12 @@ PIECE = 2000
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Which part of a conversation, and in what shape (see `Renderer` for `threaded` and `raw`)."""
+    """Which part of a conversation, and in what shape: see `Renderer` for `threaded`, `replies` and `raw`."""
 
     since: datetime | None = None
     until: datetime | None = None
     threaded: bool = False
+    replies: bool = False
     raw: bool = False
     media: bool = False
     """Whether what files hold is part of it."""
@@ -97,16 +98,17 @@ def _messages(conversation: Conversation, excerpt: Excerpt) -> Iterator[Said]:
     slack = conversation.group.platform == Platform.SLACK
     threaded = excerpt.threaded and slack
     topics = None if slack else _topics(conversation)
+    has_files = MessageFile.objects.filter(message__conversation=conversation).exists()
     for piece in _pieces(beginnings(rows) if threaded else rows, excerpt):
-        answers = _answers(rows, piece, excerpt) if slack else {}
+        answers = _answers(rows, piece, excerpt) if threaded else {}
+        replies = _replies(rows, piece) if excerpt.replies else {}
         shown = [*piece, *(row for line in answers.values() for row in line)] if threaded else piece
-        files = _files(shown, excerpt)
+        files = _files(shown, excerpt) if has_files else {}
         excerpt.told(len(shown))
         for row in piece:
-            below = answers.get(row.number, ()) if row.reply_count else ()
-            yield _said(row, files, topics, below)
-            if threaded:
-                yield from (_said(answer, files, topics) for answer in below)
+            yield _said(row, files, topics, replies.get(row.number, ()))
+            for answer in answers.get(row.number, ()):
+                yield _said(answer, files, topics)
 
 
 def beginnings(rows: QuerySet[Message]) -> QuerySet[Message]:
@@ -119,23 +121,36 @@ def _pieces(rows: QuerySet[Message], excerpt: Excerpt) -> Iterator[list[_Row]]:
     """All of `rows` by time, in lists of at most `PIECE`."""
     ordered = _columns(rows, excerpt).order_by("sent_at", "number", "origin")
     piece = list(starmap(_Row, ordered[:PIECE]))
+    of_this_moment: set[int] = set()
     while piece:
         yield piece
-        last = piece[-1]
-        later = Q(sent_at__gt=last.sent_at) | Q(sent_at=last.sent_at, number__gt=last.number)
-        later |= Q(sent_at=last.sent_at, number=last.number, origin__gt=last.origin)
-        after = ordered.filter(later, sent_at__gte=last.sent_at)  # the second is for the index
+        last = piece[-1].sent_at
+        of_this_moment = {row.pk for row in piece if row.sent_at == last} | (
+            of_this_moment if piece[0].sent_at == last else set()
+        )
+        after = ordered.filter(sent_at__gte=last).exclude(pk__in=of_this_moment)
         piece = list(starmap(_Row, after[:PIECE]))
 
 
 def _answers(rows: QuerySet[Message], piece: Sequence[_Row], excerpt: Excerpt) -> Answers:
-    begun = [row.number for row in piece if row.reply_count]
     found: defaultdict[int, list[_Row]] = defaultdict(list)
-    if begun:
-        below = rows.filter(thread__in=begun).exclude(thread=F("number"))
-        for row in starmap(_Row, _columns(below, excerpt).order_by("sent_at", "number")):
-            found[row.thread or 0].append(row)
+    for row in starmap(_Row, _columns(_below(rows, piece), excerpt)):
+        found[row.thread or 0].append(row)
     return found
+
+
+def _replies(rows: QuerySet[Message], piece: Sequence[_Row]) -> Mapping[int, Sequence[tuple[str, int]]]:
+    """The same, but only who answered and the numbers of the answers."""
+    found: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
+    for thread, sender, number in _below(rows, piece).values_list("thread", "sender__external_id", "number"):
+        found[thread or 0].append((sender or "", number))
+    return found
+
+
+def _below(rows: QuerySet[Message], piece: Sequence[_Row]) -> QuerySet[Message]:
+    begun = [row.number for row in piece if row.reply_count]
+    answers = rows.filter(thread__in=begun).exclude(thread=F("number")) if begun else rows.none()
+    return answers.order_by("sent_at", "number")
 
 
 def _columns(rows: QuerySet[Message], excerpt: Excerpt) -> QuerySet[Message, tuple[Any, ...]]:
@@ -189,7 +204,7 @@ def _said(
     row: _Row,
     files: Mapping[int, Sequence[SaidFile]],
     topics: Mapping[int, str] | None,
-    below: Sequence[_Row] = (),
+    replies: Sequence[tuple[str, int]] = (),
 ) -> Said:
     sender_id = row.sender__external_id or ""
     topic = "" if topics is None or row.thread is None else topics.get(row.thread, f"topic {row.thread}")
@@ -207,7 +222,7 @@ def _said(
         edited_at=row.edited_at,
         deleted_at=row.deleted_at,
         files=files.get(row.pk, ()),
-        replies=[(answer.sender__external_id or "", answer.number) for answer in below],
+        replies=replies,
         raw_json=row.raw_json,
         topic=topic,
     )

@@ -11,6 +11,7 @@ from django.db.models import Q
 from audits.history import media
 from audits.history.media import Limits, load_limits
 from audits.history.models import Conversation, MessageFile
+from audits.history.paging import Pages
 from audits.history.reading import Wish, platform_group
 from members.operations.loop import BackgroundLoop
 from members.operations.waiting import Waiting
@@ -93,12 +94,13 @@ class Fetching:
 
     def _fetch_one(self, file: MessageFile, chunks: Chunks, limits: Limits) -> Waiting[None]:
         with media.scratch() as fetched:
-            reading = self.loop.submit(media.fetch(chunks, fetched, limits))
-            try:
-                yield reading
-                reading.result()
-            finally:
-                reading.cancel()
+            with Pages(chunks(), self.loop) as pages:
+                while (chunk := (yield from pages.next())) is not None:
+                    self.check()
+                    pages.ask()
+                    fetched.add(chunk)
+                    if fetched.size > limits.most_bytes:
+                        raise Refused(limits.too_large, code="too_large")
             media.keep(file=file, fetched=fetched)
             self.fetched(fetched.size)
 

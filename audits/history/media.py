@@ -16,8 +16,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from audits.history.models import Blob, MessageFile
-from members.platforms.errors import Refused
-from members.platforms.history import Chunks, FileKind
+from members.platforms.history import FileKind
 
 NOT_WANTED = "Not wanted by the settings"
 NOT_YET = "Not yet"
@@ -76,21 +75,6 @@ def scratch() -> Iterator[Fetched]:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as content:
         yield Fetched(content)
-
-
-async def fetch(chunks: Chunks, into: Fetched, limits: Limits) -> None:
-    """Read a file to its end. Raises Refused when it is larger than wanted, and what the adapters raise.
-
-    Runs in the event loop: nothing here touches the database.
-    """
-    source = chunks()
-    try:
-        async for chunk in source:
-            into.add(chunk)
-            if into.size > limits.most_bytes:
-                raise Refused(limits.too_large, code="file_left_out")
-    finally:
-        await source.aclose()
 
 
 def name_of(sha256: str) -> str:

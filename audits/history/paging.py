@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from members.operations.loop import BackgroundLoop
 from members.operations.waiting import Waiting
@@ -19,6 +20,7 @@ class Pages(Generic[T]):
     def __init__(self, source: AsyncGenerator[T, None], loop: BackgroundLoop) -> None:
         self._source, self._loop = source, loop
         self._asked: Future[T | None] | None = None
+        self._fetching: asyncio.Task[Any] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -26,12 +28,16 @@ class Pages(Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what is under way."""
         self._loop.submit(self._close()).result()
 
     def ask(self) -> None:
         """Begin to fetch the next page."""
         if self._asked is None:
-            self._asked = self._loop.submit(anext(self._source, None))
+            self._asked = self._loop.submit(self._fetch())
 
     def next(self) -> Waiting[T | None]:
         """The next page; None after the last one. Raises what the source raises."""
@@ -42,7 +48,13 @@ class Pages(Generic[T]):
         self._asked = None
         return asked.result()
 
+    async def _fetch(self) -> T | None:
+        self._fetching = asyncio.current_task()
+        return await anext(self._source, None)
+
     async def _close(self) -> None:
-        if self._asked is not None:
-            self._asked.cancel()
+        """A generator can only be closed once nobody waits in it any more."""
+        if self._fetching is not None and not self._fetching.done():
+            self._fetching.cancel()
+            await asyncio.wait([self._fetching])
         await self._source.aclose()

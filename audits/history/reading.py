@@ -6,7 +6,8 @@ share one thread, which alone touches the database.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
@@ -28,6 +29,8 @@ from members.platforms.types import GroupKind, Platform, PlatformGroup, Privacy
 
 T = TypeVar("T")
 
+THREADS_AHEAD = 4
+"""So many threads are asked for at a time: most have one short page."""
 LATE = timedelta(minutes=1)
 """What was stored within so long before we began to read may be newer than what we are told."""
 
@@ -40,6 +43,8 @@ class Wish:
     """How far back edits and deletions are looked for, though those messages are kept already."""
     since: datetime | None = None
     until: datetime | None = None
+    complete: bool = True
+    """Whether everything that messages are kept of is to be known, and not a time of it alone."""
     anew: bool = False
     """Whether everything is read again, but for threads that nothing is new in."""
     every_thread: bool = False
@@ -90,7 +95,8 @@ class Reading:
         if self.conversation.group.platform == Platform.SLACK:
             yield from self._read_threads(began)
         if self.wish.until is None:
-            note_read(conversation=self.conversation, at=began, limited=limited, whole=self.wish.anew)
+            whole = self.wish.complete and (self.wish.anew or self.conversation.reread_at is None)
+            note_read(conversation=self.conversation, at=began, limited=limited, whole=whole)
 
     def _gaps(self, now: datetime) -> tuple[Span, ...]:
         """What is not kept, and what may have changed since; newest first."""
@@ -112,8 +118,8 @@ class Reading:
         limited = False
         with self._pages(self.reader.history(self._group(), since=since, until=until)) as pages:
             while (page := (yield from pages.next())) is not None:
-                if page.complete_from is not None:
-                    self.check()
+                stop = self._stop() if page.complete_from is not None else None
+                if page.complete_from is not None and stop is None:
                     pages.ask()
                 limited |= page.limited
                 reach = stretch.grow(page)
@@ -123,22 +129,51 @@ class Reading:
                 if reach.covered is not None:
                     self.progress.read = self.progress.read.with_span(reach.covered)
                 self.stored(stored, _how_far(page))
+                if stop is not None:
+                    raise stop
         return limited
 
     def _read_threads(self, now: datetime) -> Waiting[None]:
         """Slack's threads: those with replies that we lack, and those that are alive."""
         threads = self._stale_threads(now)
-        for place, thread in enumerate(threads, start=1):
-            known_to = newest_stored()
-            replies: list[history.Message] = []
-            with self._pages(self.reader.replies(self._group(), thread.number)) as pages:
-                while (page := (yield from pages.next())) is not None:
-                    replies += page
-            stored = store_replies(
-                conversation=self.conversation, root=thread, replies=replies, known_to=known_to
-            )
-            self.progress.thread = thread.number
-            self.stored(stored, f"thread {place:,} of {len(threads):,}")
+        asked: deque[tuple[int, Pages[Sequence[history.Message]]]] = deque()
+        stop = None
+        try:
+            for place, thread in enumerate(threads):
+                for ahead in threads[place + len(asked) : place + THREADS_AHEAD]:
+                    stop = stop or self._stop()
+                    if stop is None:
+                        asked.append((newest_stored(), self._replies_asked(ahead)))
+                if not asked:
+                    break
+                known_to, pages = asked.popleft()
+                replies: list[history.Message] = []
+                with pages:
+                    while (page := (yield from pages.next())) is not None:
+                        replies += page
+                stored = store_replies(
+                    conversation=self.conversation, root=thread, replies=replies, known_to=known_to
+                )
+                self.progress.thread = thread.number
+                self.stored(stored, f"thread {place + 1:,} of {len(threads):,}")
+        finally:
+            for _, pages in asked:
+                pages.close()
+        if stop is not None:
+            raise stop
+
+    def _replies_asked(self, thread: Thread) -> Pages[Sequence[history.Message]]:
+        pages = Pages(self.reader.replies(self._group(), thread.number), self.loop)
+        pages.ask()
+        return pages
+
+    def _stop(self) -> Stopped | None:
+        """Whether no further call is to be made: what was asked for is stored before that is raised."""
+        try:
+            self.check()
+        except Stopped as stop:
+            return stop
+        return None
 
     def _stale_threads(self, now: datetime) -> list[Thread]:
         """Newest first, those alone that reach into the time that was asked for."""

@@ -39,6 +39,8 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS = 1.0
 LEASE_PAUSE = 5.0
 """Seconds until the next look when somebody else uses the account."""
+COUNTING_SECONDS = 5.0
+"""For so long the weeks of a conversation are counted here; the rest is left to the schedule."""
 LONGEST_WAIT = 20.0
 """The longest single wait that keeps a worker busy; for a longer one the job waits without."""
 
@@ -194,7 +196,8 @@ class _Slice:
             self._count(group.name, change, how_far)
 
         yield from Reading(conversation, reader, loop, wish, progress, self._check, stored).run()
-        count_up(conversation_id=conversation.pk)
+        counted_until = time.monotonic() + COUNTING_SECONDS
+        count_up(conversation_id=conversation.pk, stopping=lambda: time.monotonic() > counted_until)
         if wish.media:
             count = partial(self._count_file, group.name)
             yield from Fetching(conversation, reader, loop, wish, self._check, count).run()
@@ -203,12 +206,14 @@ class _Slice:
         """What is older than messages are kept is not asked for: it was purged, or would be."""
         job = self.job
         now = timezone.now()
+        complete = job.since is None and job.until is None
         starts = (job.since, self._retention.start(conversation.group, now))
         return Wish(
             look_back=timedelta(days=settings.HISTORY_LOOK_BACK_DAYS),
             since=max((start for start in starts if start is not None), default=None),
             until=job.until,
-            anew=job.anew or (job.since is job.until is None and _is_due_again(conversation, now)),
+            complete=complete,
+            anew=job.anew or (complete and _is_due_again(conversation, now)),
             every_thread=job.anew,
             media=job.media,
         )
@@ -322,9 +327,9 @@ class _Slice:
 def _is_due_again(conversation: Conversation, now: datetime) -> bool:
     """Whether a Slack channel has to be read as a whole: what an old thread got since shows only there."""
     days = settings.HISTORY_REREAD_DAYS
-    if conversation.group.platform != Platform.SLACK or not days:
+    if conversation.group.platform != Platform.SLACK or not days or conversation.reread_at is None:
         return False
-    return conversation.reread_at is None or conversation.reread_at < now - timedelta(days=days)
+    return conversation.reread_at < now - timedelta(days=days)
 
 
 async def _open(stack: AsyncExitStack, connection: HistoryConnection, meter: CallMeter) -> HistoryReader:

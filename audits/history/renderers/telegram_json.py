@@ -132,8 +132,9 @@ def _spoken(said: Said, raw: Mapping[str, Any], folder: str) -> dict[str, Any]:
     fields: dict[str, Any] = {"from": said.sender_name or None, "from_id": _peer(said.sender_id)}
     if forwarded := raw.get("fwd_from"):
         fields["forwarded_from"] = forwarded.get("from_name") or _peer_of(forwarded.get("from_id"))
-    if said.reply_to is not None:
-        fields["reply_to_message_id"] = said.reply_to
+    answered = said.thread if said.reply_to is None else said.reply_to
+    if answered is not None:  # in a topic, what answers nothing answers the message that opened it
+        fields["reply_to_message_id"] = answered
     for file in said.files[:1]:  # Telegram has one for each message
         fields |= _file(file, folder) | _measures(raw.get("media") or {})
     return fields
@@ -148,7 +149,7 @@ def _service(said: Said, raw: Mapping[str, Any], names: Mapping[str, str]) -> di
         "action": _ACTIONS.get(word, word.removeprefix("MessageAction").lower() or "unknown"),
     }
     if "title" in action:
-        fields["title"] = action["title"]
+        fields["new_title" if word == "MessageActionTopicEdit" else "title"] = action["title"]
     members = action.get("users") or ([action["user_id"]] if "user_id" in action else [])
     if members:
         fields["members"] = [names.get(str(member)) for member in members]
