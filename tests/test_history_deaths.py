@@ -172,7 +172,7 @@ def supervisor_of_slack(settings: Settings, folder: Path) -> Iterator[Callable[[
 
 
 def test_limits_are_waited_for(settings: Settings, tmp_path: Path) -> None:
-    """Slack's Retry-After, Telegram's FLOOD_WAIT; a wait that is too long to sit out gives the worker back."""
+    """Slack's Retry-After, Telegram's FLOOD_WAIT; a wait too long to sit out gives the worker back."""
     with (
         slack(settings, [said(number) for number in range(300)]) as sandbox,
         telegram(settings, tmp_path, [sent(number) for number in range(1, 301)]) as server,
@@ -183,7 +183,7 @@ def test_limits_are_waited_for(settings: Settings, tmp_path: Path) -> None:
         groups = [group(Platform.SLACK), group(Platform.TELEGRAM)]
         job = sync(*groups)
         assert (job.state, job.messages_new) == (JobState.DONE, 600)
-        assert job.waited_seconds > 1.9
+        assert job.waited_seconds >= 1.0
         sandbox.script.add("conversations.history", RateLimited(90))
         waiting = sync(groups[0])
         assert waiting.state == JobState.WAITING and "wait 90 seconds" in waiting.message

@@ -18,7 +18,6 @@ from members.management.base import ExitCode
 from members.operations import lease
 from members.platforms.types import Platform
 from tests.command_line import Told, run
-from tests.processes import eventually
 from tests.telegram_reading import ADA, BOB, CY, DEE, ROBO, add_group, company
 from whitelist import community, services, tasks
 from whitelist.burning import Cause
@@ -153,12 +152,12 @@ def test_it_says_what_is_in_the_way(settings: Settings, tmp_path: Path) -> None:
 
 
 def test_the_button_shows_first_and_protects_after(
-    settings: Settings, tmp_path: Path, worker: None, admin_client: Client
+    settings: Settings, tmp_path: Path, admin_client: Client
 ) -> None:
     with gated(settings, tmp_path, crowd=7) as chat:
         admin_client.post("/admin/whitelist/seedingjob/preview/")
         preview = SeedingJob.objects.get()
-        eventually(lambda: SeedingJob.objects.get().finished)
+        run_seeding(preview.pk)
         page = f"/admin/whitelist/seedingjob/{preview.pk}/"
         shown = admin_client.get(f"{page}change/").content.decode()
         assert "Nobody has been protected by this" in shown and "Protect 12" in shown
@@ -168,7 +167,7 @@ def test_the_button_shows_first_and_protects_after(
         for _ in range(2):
             answer = admin_client.post(f"{page}confirm/", follow=True)
         assert "cannot be confirmed any more" in answer.content.decode(), "once"
-        eventually(lambda: SeedingJob.objects.get(confirms=preview).finished)
+        run_seeding(SeedingJob.objects.get(confirms=preview).pk)
     done = SeedingJob.objects.get(confirms=preview)
     assert (done.state, done.numbers["new"]) == ("done", 11)
     assert 50_000 not in active() and len(active()) == 11
