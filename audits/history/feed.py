@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import starmap
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.core.files.storage import default_storage
@@ -134,7 +135,8 @@ def _pieces(rows: QuerySet[Message], excerpt: Excerpt) -> Iterator[list[_Row]]:
 
 def _answers(rows: QuerySet[Message], piece: Sequence[_Row], excerpt: Excerpt) -> Answers:
     found: defaultdict[int, list[_Row]] = defaultdict(list)
-    for row in starmap(_Row, _columns(_below(rows, piece), excerpt)):
+    answers = starmap(_Row, _columns(_below(rows, piece), excerpt))
+    for row in sorted(answers, key=attrgetter("sent_at", "number")):
         found[row.thread or 0].append(row)
     return found
 
@@ -142,15 +144,16 @@ def _answers(rows: QuerySet[Message], piece: Sequence[_Row], excerpt: Excerpt) -
 def _replies(rows: QuerySet[Message], piece: Sequence[_Row]) -> Mapping[int, Sequence[tuple[str, int]]]:
     """The same, but only who answered and the numbers of the answers."""
     found: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
-    for thread, sender, number in _below(rows, piece).values_list("thread", "sender__external_id", "number"):
+    columns = ("number", "thread", "sender__external_id")
+    for number, thread, sender in sorted(_below(rows, piece).values_list(*columns)):
         found[thread or 0].append((sender or "", number))
     return found
 
 
 def _below(rows: QuerySet[Message], piece: Sequence[_Row]) -> QuerySet[Message]:
+    """In no order: asked for one, a database may walk through the whole conversation to have it."""
     begun = [row.number for row in piece if row.reply_count]
-    answers = rows.filter(thread__in=begun).exclude(thread=F("number")) if begun else rows.none()
-    return answers.order_by("sent_at", "number")
+    return rows.filter(thread__in=begun).exclude(thread=F("number")) if begun else rows.none()
 
 
 def _columns(rows: QuerySet[Message], excerpt: Excerpt) -> QuerySet[Message, tuple[Any, ...]]:
