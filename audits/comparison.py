@@ -34,11 +34,11 @@ class Line:
 
     @property
     def now(self) -> str:
-        return _outcome(self.result)
+        return outcome(self.result)
 
     @property
     def before(self) -> str:
-        return _outcome(self.earlier) if self.earlier is not None else ""
+        return outcome(self.earlier) if self.earlier is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,6 @@ def _urgency(change: _Change) -> tuple[int, int]:
     return now, -before
 
 
-def _outcome(result: GroupResult) -> str:
+def outcome(result: GroupResult) -> str:
     """ "7/8" where the full team is needed and could be looked for, else the verdict."""
     return result.completeness if result.verdict in _JUDGED else result.get_verdict_display().lower()

@@ -13,6 +13,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from audits.announcements import tell_failure
 from audits.models import AuditRun, RunState
 from audits.remediation.follow_up import follow_up
 from audits.reports import NOT_WRITTEN, store_reports
@@ -64,7 +65,9 @@ def hand_back(run: AuditRun, why: str = "") -> None:
 
 def end(run: AuditRun, state: RunState, message: str) -> None:
     """Bring a run to its end of which nothing was recorded, and let follow what follows."""
-    held_by(run).update(state=state, message=message, finished_at=timezone.now(), progress_label="")
+    with transaction.atomic():
+        if held_by(run).update(state=state, message=message, finished_at=timezone.now(), progress_label=""):
+            tell_failure(AuditRun.objects.get(pk=run.pk))
     conclude(run)
 
 
@@ -89,7 +92,7 @@ def conclude(run: AuditRun) -> None:
     if stored is None:
         return
     try:
-        if stored.recorded:
+        if stored.recorded and not stored.narrow:
             _write_files(stored)
         follow_up(stored)
     except OperationalError as error:  # locked, full or gone: the run stays ours, and is found as lost

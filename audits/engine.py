@@ -44,6 +44,8 @@ class Evaluation:
     policy: Policy
     today: date
     """The UTC day on which exclusions were judged."""
+    only: frozenset[tuple[Platform, str]] | None = None
+    """The groups of which alone something is told; None: all of them."""
 
 
 def evaluate(

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 
 from audits.lifecycle import Change, State
+from audits.powerless import PowerlessGroups, lacking, waiting_in, way_on
 from audits.rows import Verdict
 from members.models import Category, Employee, Group, choices
 from members.platforms.types import AdminStatus, History, Platform, Privacy
@@ -44,6 +45,12 @@ class AuditRun(models.Model):
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
     platforms = models.JSONField(help_text="The platforms to look at.")
     deep = models.BooleanField(default=False, help_text="Read every member list too.")
+    narrow = models.BooleanField(
+        default=False, db_index=True, help_text="It looks at a few groups alone, and tells of no other."
+    )
+    groups = models.JSONField(
+        default=list, blank=True, help_text="Those groups: the platform and its id of each."
+    )
     operation_id = models.PositiveBigIntegerField(
         null=True, blank=True, db_index=True, help_text="The operation after which it looks."
     )
@@ -73,6 +80,11 @@ class AuditRun(models.Model):
     api_calls = models.JSONField(default=dict, blank=True)
     waited_seconds = models.FloatField(default=0.0)
     summary = models.JSONField(default=dict, blank=True)
+    verdicts = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="By platform, category and verdict: how many groups. A narrow run has none.",
+    )
     blind_spots = models.JSONField(default=list, blank=True)
     archived_groups = models.JSONField(default=list, blank=True)
     opened = models.PositiveIntegerField(default=0)
@@ -178,8 +190,9 @@ class Finding(models.Model):
     employee = models.ForeignKey(Employee, on_delete=models.SET_NULL, null=True, related_name="findings")
     detail = models.TextField(blank=True)
     end_reason = models.CharField(max_length=50, blank=True)
-    first_seen_run = models.ForeignKey(AuditRun, on_delete=models.PROTECT, related_name="+")
-    last_seen_run = models.ForeignKey(AuditRun, on_delete=models.PROTECT, related_name="+")
+    # A finding may outlive the runs that saw it, whose time is over one day.
+    first_seen_run = models.ForeignKey(AuditRun, on_delete=models.SET_NULL, null=True, related_name="+")
+    last_seen_run = models.ForeignKey(AuditRun, on_delete=models.SET_NULL, null=True, related_name="+")
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)
@@ -194,6 +207,7 @@ class Finding(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["state", "kind"], name="finding_state_kind_idx"),
+            models.Index(fields=["state", "group", "kind"], name="finding_state_group_idx"),
             models.Index(fields=["-last_seen_at", "-id"], name="finding_recent_idx"),
         ]
 
@@ -202,9 +216,16 @@ class Finding(models.Model):
 
 
 class FindingChange(models.Model):
-    """What a run changed about a finding."""
+    """What a run, or the end of an exclusion, changed about a finding."""
 
-    run = models.ForeignKey(AuditRun, on_delete=models.CASCADE, related_name="changes")
+    run = models.ForeignKey(
+        AuditRun,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="changes",
+        help_text="Empty: it changed because time passed, or the run is not kept any more.",
+    )
     finding = models.ForeignKey(Finding, on_delete=models.CASCADE, related_name="changes")
     change = models.CharField(max_length=10, choices=choices(Change))
     reason = models.CharField(max_length=50, blank=True)
@@ -215,4 +236,32 @@ class FindingChange(models.Model):
         indexes: ClassVar = [models.Index(fields=["run", "change"], name="change_run_idx")]
 
     def __str__(self) -> str:
-        return f"{self.get_change_display()} by audit {self.run_id}"
+        by = "" if self.run_id is None else f" by audit {self.run_id}"
+        return f"{self.get_change_display()}{by}"
+
+
+class PowerlessGroup(Group):
+    """The groups in which our account lacks a right: a list of its own."""
+
+    objects: ClassVar = PowerlessGroups()
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = "group where we cannot act"
+        verbose_name_plural = "groups where we cannot act"
+
+    @property
+    def lacking(self) -> str:
+        """What our account may not do there, in words."""
+        return ", ".join(right.words for right in lacking(self))
+
+    @property
+    def waiting(self) -> str:
+        """What waits for those rights, in words."""
+        return ", ".join(right.of(count) for right, count in waiting_in(self))
+
+    @property
+    def way_on(self) -> str:
+        """What somebody has to do about it."""
+        return way_on(self)

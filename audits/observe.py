@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from audits.look import Look
 from audits.observation import Observation, PlatformObservation, Trouble
 from audits.progress import Progress, Stage
 from audits.watch import Assignment, Watch
@@ -49,7 +50,7 @@ async def _observe_platform(
         on_wait=lambda *pause: progress.held_up(platform, why_waiting(*pause)),
     )
     known = {group.id: group for group in assignment.known if group.platform is platform}
-    watch = Watch(platform, assignment, known, progress)
+    watch = (Look if assignment.groups else Watch)(platform, assignment, known, progress)
     try:
         async with connection.open(meter) as reader:
             await watch.run(reader)

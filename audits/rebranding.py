@@ -58,8 +58,10 @@ class Rebranding:
     @property
     def described(self) -> str:
         """The trend in a sentence, for whoever does not see it."""
-        first = self.points[0]
-        return f"From {first.share} on {first.at:%Y-%m-%d} to {self.now.share} on {self.now.at:%Y-%m-%d}."
+        first, now = self.points[0], self.now
+        if first.at.date() == now.at.date():
+            return f"From {first.share} to {now.share} on {now.at:%Y-%m-%d}, in {len(self.points)} audits."
+        return f"From {first.share} on {first.at:%Y-%m-%d} to {now.share} on {now.at:%Y-%m-%d}."
 
 
 def load_rebranding() -> Rebranding | None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
+from audits.announcements import tell_outcome
+from audits.coverage import count_verdicts
 from audits.engine import Evaluation
 from audits.models import AuditRun, GroupResult, RunState
 from audits.observation import KnownGroup, PlatformObservation
 from audits.record_findings import record_findings
 from audits.rows import GroupRow, summarise
+from audits.staff_changes.sights import keep_sights
 from members.models import Category, Group
 from members.platforms.types import History, Platform, PlatformGroup
 from members.services import IdentitySeen, follow_migrations, record_identities
@@ -30,7 +34,10 @@ _OBSERVED = (
     "history_read_at",
     "members_hidden",
     "admin_status",
+    "joined",
+    "may_rename",
     "may_invite",
+    "may_remove",
     "total_members",
     "archived",
     "shared_externally",
@@ -39,8 +46,8 @@ _OBSERVED = (
 )
 
 
-def known_groups() -> tuple[KnownGroup, ...]:
-    """Everything that earlier runs stored about groups, in one query."""
+def known_groups(only: Collection[GroupKey] = ()) -> tuple[KnownGroup, ...]:
+    """What earlier runs stored about `only` these groups, or about all, in one query."""
     return tuple(
         KnownGroup(
             platform=Platform(group.platform),
@@ -52,8 +59,15 @@ def known_groups() -> tuple[KnownGroup, ...]:
             history_read_at=group.history_read_at,
             members_hidden=group.members_hidden,
         )
-        for group in Group.objects.all()
+        for group in (_rows_of(only) if only else Group.objects.all())
     )
+
+
+def _rows_of(keys: Collection[GroupKey]) -> QuerySet[Group]:
+    wanted = Q(pk__in=[])
+    for platform in Platform:
+        wanted |= Q(platform=platform, external_id__in=[key for each, key in keys if each is platform])
+    return Group.objects.filter(wanted)
 
 
 class RunLost(Exception):
@@ -73,6 +87,7 @@ def record(*, run: AuditRun, evaluation: Evaluation, state: RunState, message: s
     groups = _record_groups(evaluation, at)
     _record_rows(run, evaluation.rows, groups)
     tally = record_findings(run=run, evaluation=evaluation, groups=groups, at=at)
+    keep_sights(run=run, evaluation=evaluation, at=at)
     seen = evaluation.observation.platforms
     held.update(
         state=state,
@@ -87,6 +102,7 @@ def record(*, run: AuditRun, evaluation: Evaluation, state: RunState, message: s
         api_calls={str(part.platform): part.cost.calls for part in seen},
         waited_seconds=sum(part.cost.waited_seconds for part in seen),
         summary=asdict(summarise(evaluation.rows)),
+        verdicts={} if run.narrow else count_verdicts(evaluation.rows),
         blind_spots=[asdict(spot) for spot in evaluation.blind_spots],
         archived_groups=[
             {"platform": group.platform, "id": group.id, "name": group.name} for group in evaluation.archived
@@ -96,6 +112,7 @@ def record(*, run: AuditRun, evaluation: Evaluation, state: RunState, message: s
         reopened=tally.reopened,
         open_findings=tally.open,
     )
+    tell_outcome(run.pk)
 
 
 def _identities(platforms: Iterable[PlatformObservation]) -> Iterator[IdentitySeen]:
@@ -111,7 +128,8 @@ def _record_groups(evaluation: Evaluation, at: datetime) -> dict[GroupKey, Group
     """Insert or refresh every group in scope, and what became of those that earlier runs knew."""
     # Locked, so that nobody pins a group between its reading and its writing; in the order of the keys, so
     # that it and somebody who pins several never wait for each other.
-    locked = Group.objects.select_for_update(no_key=True).order_by("pk")
+    groups = Group.objects.all() if evaluation.only is None else _rows_of(evaluation.only)
+    locked = groups.select_for_update(no_key=True).order_by("pk")
     stored = {(Platform(group.platform), group.external_id): group for group in locked}
     rows = {(row.platform, row.id): row for row in evaluation.rows}
     archived = {(group.platform, group.id) for group in evaluation.archived}
@@ -177,7 +195,10 @@ def _sighted(
         privacy=sighting.privacy,
         history_visibility=sighting.history,
         admin_status=sighting.admin_status,
+        joined=sighting.joined,
+        may_rename=sighting.may_rename,
         may_invite=sighting.may_invite,
+        may_remove=sighting.may_remove,
         total_members=row.total_members if row is not None else sighting.total_members,
         archived=sighting.archived,
         shared_externally=sighting.shared_externally,

@@ -51,6 +51,8 @@ def _stored(evaluation: Evaluation) -> dict[FindingKey, Finding]:
     """The living findings of the platforms that were looked at, and the ended ones that are back."""
     platforms = [seen.platform for seen in evaluation.observation.platforms]
     mine = Finding.objects.filter(platform__in=platforms)
+    if evaluation.only is not None:
+        mine = mine.filter(group_external_id__in=[group_id for _, group_id in evaluation.only])
     stored = {_key(finding): finding for finding in mine.exclude(state=State.RESOLVED)}
     back = sorted({key.group_id for key in evaluation.problems.keys() - stored.keys()})
     for start in range(0, len(back), _BATCH):
@@ -95,6 +97,8 @@ class _Ledger:
             finding = self._open(key)
         detail = self.problems.get(key, finding.detail)
         touched = outcome.state is not before or detail != finding.detail
+        if finding.employee_id is None and (employee := self._employees.get(key.subject)) is not None:
+            finding.employee, touched = employee, True  # deleted, and entered again
         finding.state, finding.detail = outcome.state, detail
         if outcome.change is not None:
             self._note(finding, outcome.change, before, reason)
@@ -141,6 +145,7 @@ class _Ledger:
             update_conflicts=True,
             unique_fields=["platform", "group_external_id", "kind", "subject"],
             update_fields=[
+                "employee",
                 "state",
                 "detail",
                 "end_reason",

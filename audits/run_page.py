@@ -79,7 +79,7 @@ def load_run_page(run: AuditRun) -> RunPage:
     counts = _verdicts(run)
     reports = tuple(report for report in run.reports.all() if report.file.storage.exists(str(report.file)))
     recorded = run.state in (RunState.COMPLETE, RunState.PARTIAL)
-    missing = recorded and len(reports) < len(RunReport.Format)
+    missing = recorded and not run.narrow and len(reports) < len(RunReport.Format)
     coming = missing and _still_writing(run)
     return RunPage(
         running=_running(run),
@@ -87,12 +87,18 @@ def load_run_page(run: AuditRun) -> RunPage:
         complete=sum(n for (_, verdict), n in counts.items() if verdict == Verdict.COMPLETE),
         judged=sum(n for (_, verdict), n in counts.items() if verdict in _JUDGED),
         changes=tuple(_changes(run)),
-        comparisons=tuple(comparisons(run)) if counts else (),
+        comparisons=tuple(comparisons(run)) if counts and not run.narrow else (),
         unseen=tuple(_unseen(run)),
         reports=reports,
         reports_coming=coming,
         reports_lost=missing and not coming,
     )
+
+
+def awaits_files(run: AuditRun) -> bool:
+    """Whether an ended run's files are not all there yet, and will be in a moment."""
+    recorded = run.state in (RunState.COMPLETE, RunState.PARTIAL) and not run.narrow
+    return recorded and _still_writing(run) and run.reports.count() < len(RunReport.Format)
 
 
 def _still_writing(run: AuditRun) -> bool:
@@ -150,7 +156,9 @@ def seconds_to_go(run: AuditRun, now: datetime) -> float | None:
     """
     if run.state != RunState.RUNNING or run.started_at is None or run.cancel_requested:
         return None
-    like = AuditRun.objects.filter(state=RunState.COMPLETE, platforms=run.platforms, deep=run.deep)
+    like = AuditRun.objects.filter(
+        state=RunState.COMPLETE, platforms=run.platforms, deep=run.deep, narrow=run.narrow
+    )
     last = like.filter(started_at__isnull=False).order_by("-finished_at", "-pk").first()
     if last is None or last.started_at is None or last.finished_at is None:
         return None

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
 
+from audits.announcements import tell_failure
 from audits.connections import connections_to
 from audits.custody import (
     AuditBusy,
@@ -25,13 +26,16 @@ from audits.custody import (
     recover_audits,
 )
 from audits.engine import evaluate
+from audits.look import GroupKey, narrowed
 from audits.models import AuditRun, RunState, Trigger
 from audits.observation import Observation
 from audits.observe import Connection, observe
 from audits.progress import Progress, ProgressView
 from audits.record import RunLost, known_groups, record
+from audits.staff_changes.sights import people_to_prove
 from audits.turn import Turn, TurnLost
 from audits.watch import Assignment
+from members.patterns import PatternTrouble
 from members.platforms.types import Platform
 from members.services import load_policy
 
@@ -68,10 +72,12 @@ def request_audit(
     deep: bool = False,
     requested_by: User | None = None,
     operation_id: int | None = None,
+    groups: Collection[GroupKey] = (),
 ) -> AuditRun:
     """Put an audit in the queue; it costs nothing until something executes it.
 
-    `operation_id` is the operation of which it shall tell what came of it.
+    With `groups` it looks at those alone. `operation_id` is the operation of which it shall tell what came
+    of it.
     """
     ordered = [platform for platform in Platform if platform in platforms]
     return AuditRun.objects.create(
@@ -80,15 +86,19 @@ def request_audit(
         trigger=trigger,
         requested_by=requested_by,
         operation_id=operation_id,
+        narrow=bool(groups),
+        groups=[[str(platform), group_id] for platform, group_id in groups],
     )
 
 
 @transaction.atomic
 def note_failure(*, trigger: Trigger, message: str) -> AuditRun:
     """Leave a failed run behind for an audit that could not even be asked for."""
-    return AuditRun.objects.create(
+    run = AuditRun.objects.create(
         state=RunState.FAILED, platforms=[], trigger=trigger, message=message, finished_at=timezone.now()
     )
+    tell_failure(run)
+    return run
 
 
 def execute_audit(
@@ -140,6 +150,8 @@ def _execute(run: AuditRun, show: Callable[[ProgressView], None], stopping: Call
         end(run, RunState.CANCELLED, "Cancelled; nothing was recorded.")
     except RunLost:
         logger.warning("audit.lost")
+    except PatternTrouble as error:
+        end(run, RunState.FAILED, f"{error} Correct it under Policy › Scope lines. Nothing was recorded.")
     except KeyboardInterrupt:
         end(run, RunState.CANCELLED, "Interrupted; nothing was recorded.")
         raise
@@ -159,12 +171,15 @@ def _execute(run: AuditRun, show: Callable[[ProgressView], None], stopping: Call
 
 def _run(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable[[], bool]) -> None:
     platforms = [Platform(name) for name in run.platforms]
+    groups = tuple((Platform(platform), group_id) for platform, group_id in run.groups)
     assignment = Assignment(
         policy=load_policy(),
-        known=known_groups(),
+        known=known_groups(groups),
         deep=run.deep,
+        groups=groups,
         patience=settings.AUDIT_PATIENCE_SECONDS,
         now=timezone.now(),
+        to_prove=people_to_prove(),
     )
     progress = Progress(tuple(platforms))
 
@@ -187,6 +202,8 @@ def _run(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable
     _beat(run, progress.view())  # whoever cancelled during the last second wants nothing recorded either
     now = timezone.now()
     evaluation = evaluate(observation, assignment.policy, assignment.known, now)
+    if groups:
+        evaluation = narrowed(evaluation, groups)
     message = _message(observation)
     record(run=run, evaluation=evaluation, state=_outcome(observation), message=message, at=now)
     conclude(run)

@@ -15,7 +15,7 @@ from members.operations.kinds import Link
 from members.platforms.types import Platform
 
 LOOKED_BACK = 50
-"""Among so many of the newest runs the last one of Telegram is looked for."""
+"""Among so many of the newest whole runs the last one of Telegram is looked for."""
 
 
 def look_again(*, actor: str, **_: Any) -> Link | None:
@@ -39,5 +39,6 @@ def look_again(*, actor: str, **_: Any) -> Link | None:
 
 
 def _last_look() -> AuditRun | None:
-    newest = islice(AuditRun.objects.order_by("-pk").iterator(chunk_size=LOOKED_BACK), LOOKED_BACK)
+    whole = AuditRun.objects.filter(narrow=False).order_by("-pk")
+    newest = islice(whole.iterator(chunk_size=LOOKED_BACK), LOOKED_BACK)
     return next((run for run in newest if Platform.TELEGRAM in run.platforms), None)

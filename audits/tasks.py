@@ -10,10 +10,12 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from audits import services
+from audits import services, weekly
+from audits.exclusions import ending
 from audits.models import AuditRun, RunState, Trigger
 from audits.remediation import automatic
 from members import worker
+from members.notices.kinds import NoticeKind
 from members.operations import notices
 from members.operations.states import OperationState
 from members.operations.tasks import enqueue as enqueue_operation
@@ -54,33 +56,33 @@ def run_audit(run_id: int) -> None:
 
 
 @shared_task
-def schedule_audit(platforms: Sequence[str], deep: bool = False) -> None:
+def schedule_audit(platforms: Sequence[str], deep: bool = False) -> str | None:
     """The scheduled audit; skipped while an equal one is still waiting or running.
 
     Arguments that somebody mistyped in the schedule leave a failed run, where people look.
     """
     wanted = _platforms(platforms)
     if not wanted:
-        services.note_failure(trigger=Trigger.SCHEDULE, message=_mistyped(platforms))
-        return
-    if AuditRun.objects.filter(
-        state__in=RunState.unfinished(), platforms=[str(platform) for platform in wanted], deep=deep
-    ).exists():
-        return
+        return worker.reference(services.note_failure(trigger=Trigger.SCHEDULE, message=_mistyped(platforms)))
+    equal = AuditRun.objects.filter(platforms=[str(platform) for platform in wanted], deep=deep, narrow=False)
+    if equal.filter(state__in=RunState.unfinished()).exists():
+        return None
     run = services.request_audit(platforms=wanted, deep=deep, trigger=Trigger.SCHEDULE)
     enqueue(run.pk)
+    return worker.reference(run)
 
 
 @shared_task
-def add_missing_on_schedule(platforms: Sequence[str]) -> None:
+def add_missing_on_schedule(platforms: Sequence[str]) -> str | None:
     """Add whom audits missed and a rule adds by itself; what is above the cap waits for somebody."""
     wanted = _platforms(platforms)
     if not wanted:
-        notices.notify(_mistyped(platforms), actor=automatic.SCHEDULE.name)
-        return
+        notices.notify(_mistyped(platforms), kind=NoticeKind.SCHEDULE_MISSED, actor=automatic.SCHEDULE.name)
+        return None
     operation = automatic.add_missing(wanted)
     if operation is not None and operation.state == OperationState.CONFIRMED:
         enqueue_operation(operation.pk)
+    return None if operation is None else worker.reference(operation)
 
 
 @shared_task
@@ -88,6 +90,20 @@ def wake_audits() -> None:
     """Take up what a dead process left behind or a broker forgot; scheduled every half minute."""
     for run_id in services.recover_audits(now=timezone.now())[:WOKEN_AT_ONCE]:
         enqueue(run_id)
+
+
+@shared_task
+def let_exclusions_end() -> None:
+    """Open again what ended exclusions hid, and tell of those that are about to end."""
+    now = timezone.now()
+    ending.reopen(at=now)
+    ending.warn(at=now)
+
+
+@shared_task
+def report_coverage() -> None:
+    """The weekly report, to whoever wants it."""
+    weekly.report(now=timezone.now())
 
 
 def _platforms(names: Sequence[str]) -> list[Platform]:

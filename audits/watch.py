@@ -55,9 +55,13 @@ class Assignment:
     policy: Policy
     known: tuple[KnownGroup, ...] = ()
     deep: bool = False
+    groups: tuple[tuple[Platform, str], ...] = ()
+    """The groups to look at, if not all of them."""
     patience: float = 120.0
     """The longest single wait, in seconds, that a platform may ask of us."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    to_prove: frozenset[str] = frozenset()
+    """The keys of people whose absence somebody waits for, although nobody counts on them."""
 
 
 @dataclass(slots=True)
@@ -261,11 +265,11 @@ class Watch:
     ) -> None:
         """Ask the group itself where a person's own list is no proof of absence.
 
-        Where nobody counts on the person the answer stays open, unless the run is a deep one or
-        scope hangs on them: each of these is a call.
+        Where nobody counts on the person the answer stays open, unless the run is a deep one, or scope or
+        a leaving hangs on them: each of these is a call.
         """
         idle = {person.key for person in self.assignment.policy.people if not is_counted(person)}
-        idle -= anchors(self.platform, self.assignment.policy)
+        idle -= anchors(self.platform, self.assignment.policy) | self.assignment.to_prove
 
         async def ask(pair: tuple[PlatformGroup, str, PlatformUser]) -> None:
             group, key, user = pair

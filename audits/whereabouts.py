@@ -55,6 +55,13 @@ class Whereabout:
     presence: Presence
     want: Want
     why: str
+    full_team: bool = True
+    """Whether anybody counts as missing in such a group."""
+
+    @property
+    def lacked(self) -> bool:
+        """Whether they are missing where they have to be; elsewhere their absence is no fault."""
+        return self.presence is Presence.MISSING and self.want is Want.REQUIRED and self.full_team
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,7 @@ def _row(
         presence=presence,
         want=want or _wanted(level_of(person, platform, category.key, policy.rules)),
         why=reason,
+        full_team=result.requires_full_team,
     )
 
 
@@ -154,7 +162,7 @@ def _looked_at() -> dict[Platform, datetime]:
 
 
 def _platform_group(group: Group) -> PlatformGroup:
-    """As the adapters tell of it. Whether we may remove people is judged by our status there."""
+    """As the adapters told of it when the latest audit looked."""
     return PlatformGroup(
         platform=Platform(group.platform),
         id=group.external_id,
@@ -166,6 +174,8 @@ def _platform_group(group: Group) -> PlatformGroup:
         total_members=group.total_members,
         archived=group.archived,
         shared_externally=group.shared_externally,
+        joined=group.joined,
         may_invite=group.may_invite,
-        may_remove=group.admin_status != AdminStatus.MEMBER,
+        may_remove=group.may_remove,
+        may_rename=group.may_rename,
     )

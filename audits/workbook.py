@@ -11,6 +11,7 @@ from openpyxl import Workbook
 
 from audits.contract import totals
 from audits.models import AuditRun, GroupResult
+from audits.reasons import Reasons
 from audits.rows import Verdict
 from members.models import Category, Employee, Exclusion, Group
 from members.platforms.types import AdminStatus, Platform
@@ -43,7 +44,9 @@ MISSING = (
     Column("Employee", 14),
     Column("Employee Name", 26),
     Column("Completeness", 14),
+    Column("Why", 70),
 )
+"""Why: the rules as they are when the file is written."""
 EXCEPTIONS = (
     Column("Platform", 11),
     Column("Group ID", 18),
@@ -96,6 +99,7 @@ class Names:
 
 def missing_members(run: AuditRun, names: Names) -> Iterator[tuple[str, ...]]:
     """One row a group and required person who is missing; exempt groups miss nobody."""
+    reasons = Reasons.load()
     for result in _ordered(run, missing_count__gt=0):
         if result.verdict == Verdict.EXEMPT:
             continue
@@ -108,6 +112,7 @@ def missing_members(run: AuditRun, names: Names) -> Iterator[tuple[str, ...]]:
                 key,
                 names.employee(key),
                 result.completeness,
+                reasons.why(key, result.group.platform, result.category_key),
             )
 
 

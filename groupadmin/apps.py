@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.contrib.auth.signals import user_logged_in
+from django.db.models.signals import post_migrate
 
 
 class GroupAdminConfig(AppConfig):
@@ -11,7 +13,15 @@ class GroupAdminConfig(AppConfig):
     verbose_name = "Group Admin"
 
     def ready(self) -> None:
-        from groupadmin import checks  # noqa: F401  # importing registers them; only now are the apps ready
+        # Importing the checks registers them; only now are the apps ready.
+        from groupadmin import checks, schedule_watch  # noqa: F401
+        from groupadmin.middleware import note_sign_in
+        from groupadmin.roles import give_roles_after_migrating
+
+        schedule_watch.connect()
+        # Ours is the last app, so the permissions of all others are made by then.
+        post_migrate.connect(give_roles_after_migrating, sender=self)
+        user_logged_in.connect(note_sign_in)
 
 
 class GroupAdminSiteConfig(AdminConfig):

@@ -13,6 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "groupadmin.settings")
 app = Celery("groupadmin")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add("groupadmin.heartbeats:WorkerHeartbeat")  # by name: it needs the models
 
 
 @setup_logging.connect

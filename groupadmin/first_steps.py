@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
+from django.db.models import Value
 from django.urls import reverse
 
-from audits.models import AuditRun, RunState
 from members.models import Employee, MembershipRule, ScopeLine
 from members.platforms.types import Platform
 from telegram_ops import gateway
+from telegram_ops.models import TelegramAccount
 
 CONNECTION_SETTINGS = {
     Platform.SLACK: ("SLACK_USER_TOKEN",),
@@ -31,34 +32,52 @@ class Step:
     done: bool
 
 
-def first_steps(user: PermissionsMixin | AnonymousUser) -> tuple[Step, ...]:
-    """The steps that this user may take; none once all of them are done."""
+def first_steps(
+    user: PermissionsMixin | AnonymousUser,
+    account: TelegramAccount | None,
+    *,
+    audited: bool,
+    reached: Collection[str] = (),
+) -> tuple[Step, ...]:
+    """The steps that this user may take; none once all of them are done. One query at most.
+
+    `account`: the Telegram account in use; `audited`: whether an audit learnt something; `reached`: the
+    platforms whose groups audits have judged. Whoever has seen both has gone all the way.
+    """
+    if {*Platform} <= {*reached}:
+        return ()
+    there = _what_there_is()
     steps = [
-        Step(
-            title,
-            hint,
-            reverse(f"admin:members_{model._meta.model_name}_add"),
-            model._default_manager.exists(),
-        )
-        for model, title, hint in (
-            (Employee, "Add your people", "One by one, or import a CSV or XLSX file."),
-            (MembershipRule, "Say who must be where", "A rule asks for a team or a person."),
-            (ScopeLine, "Say which groups count", "By name, or everything shared with one person."),
+        Step(title, hint, reverse(f"admin:members_{model._meta.model_name}_add"), bool(there & proof))
+        for model, proof, title, hint in (
+            (Employee, {"employee"}, "Add your people", "One by one, or import a CSV or XLSX file."),
+            (MembershipRule, {"rule"}, "Say who must be where", "A rule asks for a team or a person."),
+            (
+                ScopeLine,
+                {*Platform},
+                "Say which groups count",
+                "By name, or everything shared with one person.",
+            ),
         )
         if user.has_perm(f"members.add_{model._meta.model_name}")
     ]
     if user.has_perm("audits.run_audit"):
-        platforms = _platforms_in_use()
+        platforms = there & {*Platform} or {*Platform}  # before the scope speaks of any, both
         steps.append(_connect(platforms))
         if Platform.TELEGRAM in platforms and user.has_perm("telegram_ops.sign_in_telegram"):
-            steps.append(_sign_in())
-        steps.append(_audit())
+            steps.append(_sign_in(account))
+        steps.append(_audit(done=audited))
     return () if all(step.done for step in steps) else tuple(steps)
 
 
-def _platforms_in_use() -> set[str]:
-    """Those that the scope speaks of; before it does, both."""
-    return set(ScopeLine.objects.order_by().values_list("platform", flat=True).distinct()) or set(Platform)
+def _what_there_is() -> set[str]:
+    """ "employee" and "rule" where there is one, and the platforms that the scope speaks of."""
+    marked = (
+        model._default_manager.order_by().annotate(what=Value(what)).values_list("what")
+        for model, what in ((Employee, "employee"), (MembershipRule, "rule"))
+    )
+    scope = ScopeLine.objects.order_by().values_list("platform")
+    return {what for (what,) in scope.union(*marked)}
 
 
 def _connect(platforms: Collection[str]) -> Step:
@@ -75,16 +94,14 @@ def _connect(platforms: Collection[str]) -> Step:
     return Step("Connect the accounts", hint, "", not missing)
 
 
-def _sign_in() -> Step:
+def _sign_in(account: TelegramAccount | None) -> Step:
     """Done once somebody has signed in, be it into trouble later: then the account's own page tells."""
-    account = gateway.account_in_use()
     url = reverse("admin:telegram_ops_telegramaccount_changelist")
     done = gateway.uses_environment() or account is not None
     return Step("Sign in to Telegram", "With the code that Telegram sends to the account.", url, done)
 
 
-def _audit() -> Step:
+def _audit(*, done: bool) -> Step:
     """Done when one learnt something; a failed one did not."""
-    learnt = AuditRun.objects.filter(state__in=(RunState.COMPLETE, RunState.PARTIAL)).exists()
     hint = "It finds the groups and shows what is missing."
-    return Step("Run the first audit", hint, reverse("admin:audits_auditrun_start"), learnt)
+    return Step("Run the first audit", hint, reverse("admin:audits_auditrun_start"), done)

@@ -22,9 +22,10 @@ SECRET_VALUES = re.compile(
     r"|\b\d{5,}:[\w-]{30,}"  # Telegram bot tokens
     r"|\b1[\w-]{300,}=*"  # Telethon string sessions
     r"|\bgAAAA[\w-]{60,}=*"  # Fernet tokens
+    r"|\bgadm_[\w-]{20,}"  # tokens of our own API
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user and password inside a URL
 )
-QUIET_LIBRARIES = ("asyncio", "django_celery_beat", "kombu", "slack_sdk", "telethon")
+QUIET_LIBRARIES = ("asyncio", "axes", "django_celery_beat", "kombu", "slack_sdk", "telethon")
 
 
 def redact(value: Any) -> Any:

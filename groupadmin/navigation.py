@@ -21,7 +21,8 @@ class Place:
     name: str
     view: str
     """The name of its address in the admin."""
-    permission: str
+    permission: str = ""
+    """Empty where everybody sees what is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,9 @@ SECTIONS = (
     Section(
         "People",
         "people",
-        ("members.employee", "members.team"),
+        ("members.employee", "members.team", "staff_changes.staffchange"),
         (
+            Place("My groups", "my_groups"),
             Place("Find a person", "find_person", "members.find_person"),
             Place("Remove a person", "remove_person", "operations.run_operation"),
         ),
@@ -52,6 +54,8 @@ SECTIONS = (
         (
             "members.group",
             "members.category",
+            "members.customer",
+            "audits.powerlessgroup",
             "telegram_ops.ownershiprequest",
             "telegram_ops.ownershiptemplate",
         ),
@@ -59,9 +63,23 @@ SECTIONS = (
     Section(
         "Policy",
         "policy",
-        ("members.membershiprule", "members.scopeline", "members.namingrule", "members.exclusion"),
+        (
+            "members.membershiprule",
+            "members.scopeline",
+            "members.namingrule",
+            "members.exclusion",
+            "audits.exclusionrequest",
+        ),
     ),
-    Section("Audits", "audit", ("audits.auditrun", "audits.finding", "audits.groupresult")),
+    Section(
+        "Audits",
+        "audit",
+        ("audits.auditrun", "audits.finding", "audits.groupresult", "events.liveevent"),
+        (
+            Place("Trends", "trends", "audits.view_auditrun"),
+            Place("Compare two audits", "audits_auditrun_compare", "audits.view_finding"),
+        ),
+    ),
     Section(
         "Conversations",
         "talk",
@@ -75,7 +93,16 @@ SECTIONS = (
         ),
         (Place("Search messages", "search_messages", "history.read_history"),),
     ),
-    Section("Changes", "check", ("operations.operation", "operations.activityevent")),
+    Section(
+        "Changes",
+        "check",
+        (
+            "operations.operation",
+            "operations.activityevent",
+            "evidence.evidencepack",
+            "evidence.recordpurge",
+        ),
+    ),
     Section(
         "Gated community",
         "shield",
@@ -95,7 +122,14 @@ SECTIONS = (
     Section(
         "System",
         "system",
-        ("telegram_ops.telegramaccount", "auth.user", "auth.group", "groupadmin.schedule"),
+        (
+            "telegram_ops.telegramaccount",
+            "auth.user",
+            "auth.group",
+            "groupadmin.apitoken",
+            "groupadmin.schedule",
+            "notices.notice",
+        ),
     ),
 )
 MORE = Section("More", "more", ())
@@ -109,19 +143,22 @@ def arrange(
     """Django's model entries, regrouped into sections in the shape of `AdminSite.get_app_list`.
 
     Empty sections are left out. Beside Django's keys a section has `icon`, and an entry `current`: whether
-    `current_path` lies below its list. `may` tells which permissions the reader has.
+    `current_path` is its page, or lies below its list. `may` tells which permissions the reader has.
     """
     entries = {entry["model"]._meta.label_lower: entry for entry in models}
     placed = [
         (
             section,
             [entries[label] for label in section.pages if label in entries]
-            + [_entry_of(place) for place in section.places if may(place.permission)],
+            + [_entry_of(place) for place in section.places if not place.permission or may(place.permission)],
         )
         for section in SECTIONS
     ]
     named = {label for section in SECTIONS for label in section.pages}
     rest = sorted((entries[label] for label in entries.keys() - named), key=itemgetter("name"))
+    pages = [*entries.values(), *(entry for _, inside in placed for entry in inside)]
+    here = {entry["admin_url"] for entry in pages if current_path.startswith(entry["admin_url"] or "\0")}
+    current = max(here, key=len, default="")  # a page may lie below another's list
     return [
         {
             "name": section.name,
@@ -129,7 +166,7 @@ def arrange(
             "app_url": "",
             "icon": section.icon,
             "has_module_perms": True,
-            "models": [_marked(entry, current_path) for entry in inside],
+            "models": [{**entry, "current": entry["admin_url"] == current} for entry in inside],
         }
         for section, inside in [*placed, (MORE, rest)]
         if inside
@@ -138,8 +175,3 @@ def arrange(
 
 def _entry_of(place: Place) -> dict[str, Any]:
     return {"name": place.name, "object_name": place.name, "admin_url": reverse(f"admin:{place.view}")}
-
-
-def _marked(entry: Mapping[str, Any], current_path: str) -> dict[str, Any]:
-    url = entry["admin_url"]
-    return {**entry, "current": bool(url) and current_path.startswith(url)}

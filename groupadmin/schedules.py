@@ -233,13 +233,17 @@ def next_run(schedule: Schedule, now: datetime) -> datetime | None:
         return None
     after = max(now, schedule.start_time or now)
     if schedule.crontab is not None:
-        start, ends_in, _ = schedule.crontab.schedule.remaining_delta(
-            after.astimezone(schedule.crontab.timezone)
-        )
-        return start + ends_in
+        return next_moment(schedule.crontab, after)
     if schedule.interval is not None:
         return _next_beat(schedule.interval, schedule.last_run_at or schedule.date_changed, after)
     return None
+
+
+def next_moment(crontab: CrontabSchedule, after: datetime) -> datetime:
+    """The first moment after `after` (aware) that a crontab names."""
+    start, ends_in, _ = crontab.schedule.remaining_delta(after.astimezone(crontab.timezone))
+    moment: datetime = start + ends_in
+    return moment
 
 
 def next_audit(now: datetime) -> tuple[Schedule, datetime] | None:

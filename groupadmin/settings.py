@@ -7,6 +7,7 @@ A name that the process environment lacks is looked up in `.env`. With neither, 
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from kombu import Queue
 
 from groupadmin.environment import Environment, kept_secret, new_encryption_key, writable_folder
 from groupadmin.logging import logging_config
+from groupadmin.sentry import start_sentry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment.load(BASE_DIR / ".env")
 
 # --- What runs, and where it keeps its files ---------------------------------------------------
 
+PRODUCT_VERSION = "1.0.0.dev0"
+"""What evidence says of the program that made it."""
 DEBUG = env.bool("DEBUG", default=False)
 REDIS_URL: str = env.str("REDIS_URL", default="")
 EMBEDDED = not REDIS_URL
@@ -29,6 +33,8 @@ EMBEDDED = not REDIS_URL
 
 VAR_DIR = writable_folder(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "media"))).resolve()
+REPORT_FONTS: list[str] = env.list("REPORT_FONTS", default=[])
+"""TrueType files with letters that the font of the PDF reports lacks."""
 MEDIA_URL = "media/"
 
 # --- Who may talk to us ------------------------------------------------------------------------
@@ -47,9 +53,14 @@ SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # HSTS for the domain's other hosts is not ours
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_HOURS = env.float("SESSION_HOURS", default=12)
+"""How long a sign-in lasts at most."""
+SESSION_IDLE_MINUTES = env.float("SESSION_IDLE_MINUTES", default=60)
+"""How long it lasts while nobody does anything."""
+SESSION_COOKIE_AGE = round(SESSION_HOURS * 3600)
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "groupadmin.error_reports.ErrorReportFilter"
 
 LOGIN_URL = "admin:login"
@@ -58,6 +69,23 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it keeps those out who guessed too often
+    "django.contrib.auth.backends.ModelBackend",
+]
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+"""How many proxies of ours add to X-Forwarded-For, one after the other; at 0 the header is not believed."""
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the time that the page names stays true
+AXES_CLIENT_IP_CALLABLE = "groupadmin.lockout.client_address"
+AXES_LOCKOUT_CALLABLE = "groupadmin.lockout.locked_out"
+AXES_DISABLE_ACCESS_LOG = True  # who signed in from where is kept nowhere else either
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+AXES_SENSITIVE_PARAMETERS = ["username"]  # people type passwords there by mistake; the address is for the log
 REQUIRE_SECOND_FACTOR = env.bool("REQUIRE_SECOND_FACTOR", default=True)
 REQUIRE_SECOND_PERSON = env.bool("REQUIRE_SECOND_PERSON", default=False)
 FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS", default=[]) or [
@@ -65,12 +93,27 @@ FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS", default=[])
 ]
 FIELD_ENCRYPTION_KEYS_GENERATED = "FIELD_ENCRYPTION_KEYS" not in env.ENVIRON
 
+API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=120)
+"""How many calls one API token may make in one minute."""
+
 # --- The platforms -----------------------------------------------------------------------------
 
 SLACK_USER_TOKEN: str = env.str("SLACK_USER_TOKEN", default="")
 SLACK_APP_TOKEN: str = env.str("SLACK_APP_TOKEN", default="")
 SLACK_API_URL: str = env.str("SLACK_API_URL", default="https://slack.com/api/")
 SLACK_NOTIFY_CHANNEL: str = env.str("SLACK_NOTIFY_CHANNEL", default="")
+
+SITE_URL: str = env.str("SITE_URL", default="") or next(
+    (origin for origin in CSRF_TRUSTED_ORIGINS if "*" not in origin), ""
+)
+"""Where people reach the admin, for links in notices; "" and notices have none."""
+EMAIL_CONFIGURED = "EMAIL_URL" in env.ENVIRON
+vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", default="groupadmin@localhost")
+
+LIVE_EVENTS = env.bool("LIVE_EVENTS", default=True)
+"""Whether `serve` listens to what happens on the platforms, as far as they are configured."""
 
 TELEGRAM_API_ID: int | None = env.int("TELEGRAM_API_ID", default=None)
 TELEGRAM_API_HASH: str = env.str("TELEGRAM_API_HASH", default="")
@@ -95,6 +138,8 @@ OPERATION_CAP_MESSAGED_PEOPLE = env.int("OPERATION_CAP_MESSAGED_PEOPLE", default
 """To how many people one operation may write unless somebody with the right to types their number."""
 INVITATION_TEXT: str = env.str("INVITATION_TEXT", default="", multiline=True)
 """What people read whom nobody may add to a group; empty for our own words."""
+EXCLUSION_WARNING_DAYS = env.int("EXCLUSION_WARNING_DAYS", default=7)
+"""How long before its end somebody is told that an exclusion ends."""
 SUBSCRIPTION_GRACE_DAYS = env.int("SUBSCRIPTION_GRACE_DAYS", default=3)
 """How long an ended subscription still keeps its place in the gated community."""
 OWNERSHIP_REMINDER_DAYS = env.int("OWNERSHIP_REMINDER_DAYS", default=7)
@@ -128,6 +173,8 @@ HISTORY_MEDIA_KINDS: list[str] = env.list("HISTORY_MEDIA_KINDS", default=[]) or 
 """Files of other kinds are not fetched."""
 EXPORT_LIFETIME_DAYS = env.int("EXPORT_LIFETIME_DAYS", default=7)
 """How long the file of an export can be downloaded."""
+AUDIT_RETENTION_DAYS = env.int("AUDIT_RETENTION_DAYS", default=730)
+"""How many days after their end audits, findings, operations and their record are kept; 0: for ever."""
 HISTORY_CONCURRENCY = 4
 """How many conversations of a platform are read side by side; rate limits are the platform's all the same."""
 
@@ -144,24 +191,38 @@ INSTALLED_APPS = [
     "import_export",
     "simple_history",
     "django_celery_beat",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "axes",
     "members.apps.MembersConfig",
+    "members.notices.apps.NoticesConfig",
     "members.operations.apps.OperationsConfig",
     "telegram_ops.apps.TelegramOpsConfig",
     "audits.apps.AuditsConfig",
     "audits.history.apps.HistoryConfig",
+    "audits.events.apps.EventsConfig",
+    "audits.staff_changes.apps.StaffChangesConfig",
+    "audits.evidence.apps.EvidenceConfig",
     "whitelist.apps.WhitelistConfig",
     "groupadmin.apps.GroupAdminConfig",
 ]
 MIDDLEWARE = [
+    "groupadmin.request_ids.request_ids",
+    "groupadmin.health.health_pages",
     "django.middleware.security.SecurityMiddleware",
+    "groupadmin.middleware.security_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "groupadmin.middleware.SessionLimits",
+    "groupadmin.middleware.SecondFactor",
     "simple_history.middleware.HistoryRequestMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: it puts the lock-out page in the place of a failed sign-in
 ]
 ROOT_URLCONF = "groupadmin.urls"
 WSGI_APPLICATION = "groupadmin.wsgi.application"
@@ -183,6 +244,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "groupadmin" / "locale"]  # Django's own pages in our words
+FORMAT_MODULE_PATH = "groupadmin.formats"
 USE_TZ = True
 TIME_ZONE = "UTC"
 
@@ -251,12 +313,17 @@ CELERY_RESULT_EXPIRES = None  # there is no result backend to clean up
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = TIME_ZONE
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "groupadmin.heartbeats:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "Forget expired sign-ins": {
         "task": "groupadmin.tasks.clear_expired_sessions",
         "schedule": crontab(hour="4", minute="30"),
         "description": "Housekeeping: leave it on. Deletes sign-ins that are over.",
+    },
+    "Look after schedules": {
+        "task": "groupadmin.tasks.look_after_schedules",
+        "schedule": 300.0,
+        "description": "Housekeeping: leave it on. Tells of schedules that did not run when they were due.",
     },
     "Forget unfinished imports": {
         "task": "groupadmin.tasks.forget_uploads",
@@ -271,7 +338,13 @@ CELERY_BEAT_SCHEDULE = {
 IMPORT_EXPORT_USE_TRANSACTIONS = True
 IMPORT_EXPORT_IMPORT_IGNORE_BLANK_LINES = True
 
-# --- Logs --------------------------------------------------------------------------------------
+# --- Logs, numbers, errors -----------------------------------------------------------------------
+
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
+"""Who sends it as a bearer token may read /metrics; where it is empty there is no such page."""
+SENTRY_DSN: str = env.str("SENTRY_DSN", default="")
+SENTRY_ENVIRONMENT: str = env.str("SENTRY_ENVIRONMENT", default="production")
+start_sentry(SENTRY_DSN, environment=SENTRY_ENVIRONMENT)
 
 ON_TERMINAL = sys.stderr.isatty()
 LOGGING = logging_config(

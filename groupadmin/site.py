@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -34,7 +34,10 @@ class GroupAdminSite(admin.AdminSite):
 
     def get_urls(self) -> list[Any]:
         """Pages that are no model's come first: Django's last one takes every address."""
-        from audits.history.admin.search import search_view  # when all models are ready
+        from audits.admin.my_groups import my_groups_view  # when all models are ready
+        from audits.admin.trends import employee_trend_view, group_trend_view, trends_view
+        from audits.history.admin.search import search_view
+        from groupadmin.admin.second_factor import recovery_codes_view, second_factor_view, set_up_view
         from telegram_ops.admin.find import find_view
         from telegram_ops.admin.removals import remove_view
         from whitelist.admin.person import person_view
@@ -42,14 +45,23 @@ class GroupAdminSite(admin.AdminSite):
 
         return [
             path("find/", self.admin_view(find_view), name="find_person"),
+            path("my-groups/", self.admin_view(my_groups_view), name="my_groups"),
+            path("trends/", self.admin_view(trends_view), name="trends"),
+            path("trends/group/<int:pk>/", self.admin_view(group_trend_view), name="group_trend"),
+            path("trends/employee/<int:pk>/", self.admin_view(employee_trend_view), name="employee_trend"),
             path("messages/", self.admin_view(search_view), name="search_messages"),
             path("remove/", self.admin_view(remove_view), name="remove_person"),
             path("community/", self.admin_view(report_view), name="community_report"),
             path("person/", self.admin_view(person_view), name="community_person"),
+            path("second-factor/", self.admin_view(second_factor_view), name="second_factor"),
+            path("second-factor/set-up/", self.admin_view(set_up_view), name="second_factor_setup"),
+            path("second-factor/codes/", self.admin_view(recovery_codes_view), name="recovery_codes"),
             *super().get_urls(),
         ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The overview: what there is, what needs attention, what to do next."""
+        if not request.user.get_all_permissions():
+            messages.info(request, "You have no role yet, so there is little to see. Ask an owner for one.")
         overview = dashboard.load(request.user, timezone.now())
         return super().index(request, {"overview": overview, **(extra_context or {})})

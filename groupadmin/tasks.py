@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 from django.core.management import call_command
+from django.utils import timezone
 
+from groupadmin import schedule_watch
 from members import table_files
 
 
@@ -18,3 +20,9 @@ def clear_expired_sessions() -> None:
 def forget_uploads() -> None:
     """Delete tables that somebody uploaded for an import and did not confirm."""
     table_files.forget_uploads()
+
+
+@shared_task
+def look_after_schedules() -> None:
+    """Tell of schedules that did not run when they were due."""
+    schedule_watch.look(timezone.now())

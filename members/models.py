@@ -6,12 +6,14 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Coalesce, Lower
 from simple_history.models import HistoricalRecords
 
+from members.customers.models import Customer
 from members.platforms.types import AdminStatus, GroupKind, History, Platform, Privacy
 from members.policy import (
     KEY_PATTERN,
@@ -98,6 +100,15 @@ class Employee(models.Model):
     )
     telegram_username = models.CharField(
         "Telegram username", max_length=LONGEST_USERNAME, blank=True, help_text="Without @."
+    )
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="employee",
+        verbose_name="signs in as",
+        help_text="Whose “My groups” shows this person. Empty: the user with the same e-mail address.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -192,6 +203,9 @@ class Group(models.Model):
     category_pinned = models.BooleanField(
         default=False, help_text="Keep this category whatever the name says."
     )
+    customer = models.ForeignKey(
+        Customer, on_delete=models.SET_NULL, null=True, blank=True, related_name="groups"
+    )
     privacy = models.CharField(max_length=8, choices=choices(Privacy))
     history_visibility = models.CharField(max_length=8, choices=choices(History), default=History.UNKNOWN)
     history_read_at = models.DateTimeField(null=True, blank=True)
@@ -199,8 +213,19 @@ class Group(models.Model):
         default=False, help_text="Telegram hides the member list from non-admins."
     )
     admin_status = models.CharField(max_length=20, choices=choices(AdminStatus), default=AdminStatus.UNKNOWN)
+    joined = models.BooleanField(
+        "our account is in it", default=True, help_text="A public Slack channel is seen from outside, too."
+    )
+    may_rename = models.BooleanField(
+        default=True, help_text="Off: our account lacks the right to change the name."
+    )
     may_invite = models.BooleanField(
-        default=True, help_text="Off: our account lacks the right to add people there."
+        "may add people", default=True, help_text="Off: our account lacks the right to add people there."
+    )
+    may_remove = models.BooleanField(
+        "may remove people",
+        default=True,
+        help_text="Off: our account lacks the right to take people out, or to ban them.",
     )
     total_members = models.PositiveIntegerField(null=True, blank=True)
     archived = models.BooleanField(default=False)
@@ -215,12 +240,15 @@ class Group(models.Model):
             "last_seen_at",
             "history_read_at",
             "admin_status",
+            "joined",
+            "may_rename",
             "may_invite",
+            "may_remove",
             "visible",
         ]
     )
 
-    DECIDED_BY_HAND: ClassVar = ("category", "category_pinned")
+    DECIDED_BY_HAND: ClassVar = ("category", "category_pinned", "customer")
     """What people say about a group; everything else is what audits saw."""
 
     class Meta:
@@ -320,7 +348,7 @@ class ScopeLine(models.Model):
         elif not self.pattern.strip():
             raise ValidationError({"pattern": "Say which part of the name to look for."})
         if self.match == Match.REGEX and (problem := regex_problem(self.pattern)):
-            raise ValidationError({"pattern": f"Not a regular expression: {problem}."})
+            raise ValidationError({"pattern": problem})
 
 
 class NamingRule(models.Model):
@@ -398,4 +426,5 @@ class Exclusion(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.employee or self.get_kind_display()} in {self.group_external_id}"
+        group = getattr(self, "group_name", None) or self.group_external_id  # the admin reads the name along
+        return f"{self.employee or self.get_kind_display()} in {group}"

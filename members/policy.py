@@ -7,12 +7,12 @@ Nothing here touches a database or a platform. `members.services.load_policy` bu
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+from members.patterns import PatternTrouble, compiled, occurs_in
 from members.platforms.types import Platform
 
 KEY_PATTERN = r"[\w.@+-]+"
@@ -177,29 +177,30 @@ def bare_username(text: str) -> str:
 
 
 def matches(name: str, match: Match, pattern: str) -> bool:
-    """Whether a group's name matches; case never matters (`casefold`, so "STRASSE" is "straße")."""
+    """Whether a group's name matches; case never matters (`casefold`, so "STRASSE" is "straße").
+
+    Raises PatternTrouble for a regular expression that takes too long.
+    """
     if match is Match.REGEX:
-        return re.search(pattern, name, re.IGNORECASE) is not None
+        return occurs_in(pattern, name)
     folded, wanted = name.casefold(), pattern.casefold()
     return folded == wanted if match is Match.EXACT else wanted in folded
 
 
 def regex_problem(pattern: str) -> str | None:
-    """Why `pattern` is no regular expression that we accept; None when it is one.
-
-    What Python warns about ("[[" will mean something else one day) counts as a problem.
-    """
+    """Why `pattern` is no regular expression that we accept, in a sentence; None when it is one."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)
-            re.compile(pattern)
-    except (re.error, FutureWarning, OverflowError, RecursionError) as error:
+        compiled(pattern)
+    except PatternTrouble as error:
         return str(error)
     return None
 
 
 def in_scope(platform: Platform, name: str, present: Collection[str], lines: Iterable[ScopeLine]) -> bool:
-    """Whether a group is audited. `present` holds the keys of the employees who are in it."""
+    """Whether a group is audited. `present` holds the keys of the employees who are in it.
+
+    Raises PatternTrouble for a regular expression that takes too long.
+    """
     included = False
     for line in lines:
         if line.platform is not platform:

@@ -253,7 +253,7 @@ class _Parser:
             if line.employee is not None:
                 entry.note("employee", "goes with shared_with only")
         if line.match is Match.REGEX and (problem := regex_problem(line.pattern)):
-            entry.note("pattern", f"{shown(line.pattern)} is not a regular expression: {problem}")
+            entry.note("pattern", f"{shown(line.pattern)} cannot be used: {problem}")
         return line
 
     def _naming(self, entry: ObjectReader) -> Naming:

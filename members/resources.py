@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from import_export.fields import Field
 
 from members import services
+from members.customers.models import Customer
 from members.models import (
     Category,
     Employee,
@@ -89,6 +90,18 @@ class CategoryResource(TableResource):
         import_id_fields = ("key",)
 
 
+class CustomerResource(TableResource):
+    crm_id = column("crm_id")
+    name = column("name")
+    aliases = column("aliases", Lines())
+    crm_link = column("crm_url", name="crm_link")
+
+    class Meta:
+        model = Customer
+        fields = ("crm_id", "name", "aliases", "crm_link")
+        import_id_fields = ("crm_id",)
+
+
 class PinnedCategory(Field):
     """The category where somebody pinned it, else empty: to import a key pins it, to import none lets go."""
 
@@ -103,17 +116,22 @@ class PinnedCategory(Field):
 
 
 class GroupResource(TableResource):
-    """Groups come from audits; what people decide about them is the pinned category."""
+    """Groups come from audits; what people decide about them is the pinned category and the customer."""
 
     platform = column("platform", Word(Platform))
     external_id = column("external_id")
     pinned_category = PinnedCategory("category", "pinned_category", Key(Category))
+    customer_crm_id = column("customer", Key(Customer, "crm_id"), name="customer_crm_id")
     name = shown("name")
     category = shown("category", Key(Category))
+    customer = shown("customer__name", name="customer")
     kind = shown("kind")
     privacy = shown("privacy")
     history_visibility = shown("history_visibility")
     admin_status = shown("admin_status")
+    may_rename = shown("may_rename", YesNo())
+    may_invite = shown("may_invite", YesNo())
+    may_remove = shown("may_remove", YesNo())
     total_members = shown("total_members", WholeNumber())
     archived = shown("archived", YesNo())
     shared_externally = shown("shared_externally", YesNo())
@@ -130,10 +148,15 @@ class GroupResource(TableResource):
             "name",
             "pinned_category",
             "category",
+            "customer_crm_id",
+            "customer",
             "kind",
             "privacy",
             "history_visibility",
             "admin_status",
+            "may_rename",
+            "may_invite",
+            "may_remove",
             "total_members",
             "archived",
             "shared_externally",
@@ -147,7 +170,7 @@ class GroupResource(TableResource):
     def after_init_instance(self, instance: Group, new: bool, row: Any, **options: Any) -> None:
         if new:
             raise ValidationError(
-                "No audit has seen such a group; only pins of known groups can be imported."
+                "No audit has seen such a group; only known groups can be pinned or given a customer."
             )
 
     def before_save_instance(self, instance: Group, row: Any, **options: Any) -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from simple_history.utils import bulk_update_with_history
 
@@ -137,6 +139,11 @@ def follow_migrations(*, platform: Platform, moved: Mapping[str, str]) -> None:
         if group is not None:
             heir = Group.objects.filter(platform=platform, external_id=new, category_pinned=False)
             heir.update(category=group.category, category_pinned=True)
+        owned = Group.objects.filter(platform=platform, external_id=old, customer__isnull=False).first()
+        if owned is not None:
+            Group.objects.filter(platform=platform, external_id=new, customer=None).update(
+                customer=owned.customer
+            )
         decided = Exclusion.objects.filter(platform=platform, group_external_id=new)
         known = set(decided.values_list("employee", "kind"))
         for exclusion in Exclusion.objects.filter(platform=platform, group_external_id=old):
@@ -252,3 +259,17 @@ class _Usernames:
                 employee=row, platform=platform, username=username, first_seen_at=at, last_seen_at=at
             ),
         )
+
+
+def employee_of(user: AbstractBaseUser | AnonymousUser) -> Employee | None:
+    """Who of the staff signs in as this user: who is said to, else the only one with their e-mail address.
+
+    An address that two employees share tells nothing.
+    """
+    if not user.is_authenticated or user.pk is None:
+        return None
+    email = getattr(user, "email", "")
+    same = Q(user=None, email__iexact=email) if email else Q(pk__in=[])
+    found = list(Employee.objects.filter(Q(user=user.pk) | same)[:3])
+    said = [employee for employee in found if employee.user_id == user.pk]
+    return (said or found)[0] if said or len(found) == 1 else None

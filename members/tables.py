@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import tablib
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.utils.safestring import SafeString
 from import_export import fields, resources, results, widgets
 
 from members.spreadsheet import naive_utc
@@ -25,7 +26,7 @@ from members.table_files import unescaped
 MAX_ROWS = 10_000
 """In either direction. An audit's own reports have no such limit: they are streamed."""
 
-_SPELT = {"id": "ID", "utc": "(UTC)", "slack": "Slack", "telegram": "Telegram"}
+_SPELT = {"crm": "CRM", "id": "ID", "utc": "(UTC)", "slack": "Slack", "telegram": "Telegram"}
 
 
 def label(column_name: str) -> str:
@@ -127,14 +128,14 @@ class Lines(widgets.Widget):
 
 
 class Key(widgets.ForeignKeyWidget):
-    """A related row by its key."""
+    """A related row by its key, or by what else its model is known by."""
 
-    def __init__(self, model: type[Model]) -> None:
-        super().__init__(model, field="key")
+    def __init__(self, model: type[Model], field: str = "key") -> None:
+        super().__init__(model, field=field)
 
     def clean(self, value: Any, row: Any = None, **options: Any) -> Model | None:
         key = Text().clean(value)
-        return _by_key(self.model, [key])[0] if key else None
+        return _by_key(self.model, [key], self.field)[0] if key else None
 
 
 class Keys(widgets.ManyToManyWidget):
@@ -148,13 +149,14 @@ class Keys(widgets.ManyToManyWidget):
         return _by_key(self.model, [key for key in keys if key])
 
 
-def _by_key(model: type[Model], keys: Iterable[str]) -> list[Any]:
+def _by_key(model: type[Model], keys: Iterable[str], field: str = "key") -> list[Any]:
     wanted = list(dict.fromkeys(keys))
-    rows: Iterable[Any] = model._default_manager.filter(key__in=wanted)
-    found = {row.key: row for row in rows}
+    rows: Iterable[Any] = model._default_manager.filter(**{f"{field}__in": wanted})
+    found = {getattr(row, field): row for row in rows}
     for key in wanted:
         if key not in found:
-            raise ValueError(f"There is no {model._meta.verbose_name} with the key “{key}”.")
+            called = getattr(model._meta.get_field(field), "verbose_name", field)
+            raise ValueError(f"There is no {model._meta.verbose_name} with the {called} “{key}”.")
     return [found[key] for key in wanted]
 
 
@@ -220,8 +222,19 @@ def _texts(values: Iterable[Any]) -> tuple[str, ...]:
     return tuple(str(value) for value in values if value not in (None, ""))
 
 
+class PlainDiff(resources.Diff):
+    """What a row would change, marked; without the style attributes that our pages forbid themselves."""
+
+    def as_html(self) -> list[SafeString]:
+        marked = super().as_html()
+        return [SafeString(re.sub(r'<(ins|del) style="[^"<>]*">', r"<\1>", html)) for html in marked]
+
+
 class LabelledResource(resources.ModelResource):
     """Rows of one model under headers that people read."""
+
+    def get_diff_class(self) -> type[PlainDiff]:
+        return PlainDiff
 
     def get_export_headers(self, *args: Any, **options: Any) -> list[str]:
         return [label(name) for name in super().get_export_headers(*args, **options)]

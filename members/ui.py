@@ -124,21 +124,28 @@ def progress_bar(
 
 
 def stat_card(
-    label: str, value: object, *, note: str = "", tone: Tone | Literal[""] = "", url: str = ""
+    label: str,
+    value: object,
+    *,
+    note: str = "",
+    tone: Tone | Literal[""] = "",
+    url: str = "",
+    chart: SafeString | None = None,
 ) -> SafeString:
     """One number of a dashboard with what it counts; the whole card leads to `url` when there is one.
 
-    `tone` puts a coloured marker before the label.
+    `tone` puts a coloured marker before the label; `chart` stands below everything else.
     """
     name = format_html('<a href="{}">{}</a>', url, label) if url else format_html("{}", label)
     marker = f" tone-{tone}" if tone else ""
     foot = format_html('<p class="stat-note">{}</p>', note) if note else ""
     return format_html(
-        '<div class="stat"><h2 class="stat-label{}">{}</h2><p class="stat-value">{}</p>{}</div>',
+        '<div class="stat"><h2 class="stat-label{}">{}</h2><p class="stat-value">{}</p>{}{}</div>',
         marker,
         name,
         value,
         foot,
+        chart or "",
     )
 
 

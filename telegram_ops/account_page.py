@@ -14,7 +14,7 @@ from members.ui import Tone, badge
 from telegram_ops import gateway
 from telegram_ops.models import AccountState, SignIn, TelegramAccount
 
-_TONES: dict[str, Tone] = {
+TONES: dict[str, Tone] = {
     AccountState.SIGNED_OUT: "muted",
     AccountState.CODE_SENT: "info",
     AccountState.PASSWORD_NEEDED: "info",
@@ -25,7 +25,7 @@ _TONES: dict[str, Tone] = {
 
 
 def state_badge(account: TelegramAccount) -> SafeString:
-    return badge(account.get_state_display(), _TONES[account.state])
+    return badge(account.get_state_display(), TONES[account.state])
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,13 @@ from typing import TypeVar
 
 import structlog
 from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from members.crypto import WrongKey
+from members.notices import services as notices
+from members.notices.kinds import NoticeKind
 from members.operations import activity, lease
 from members.operations.activity import Event
 from members.platforms.base import CallMeter
@@ -98,15 +102,6 @@ def server_config() -> TelegramConfig:
     )
 
 
-def telegram_reader(meter: CallMeter | None = None) -> TelegramReader:
-    """A reader for the account in use that knows what earlier ones learnt. Not connected yet.
-
-    Take the account's lease first (`lease.take_account`), and let `Access` make it where its books
-    are to be kept as well. Raises NotConfigured.
-    """
-    return TelegramReader(telegram_config(), meter=meter, known_hashes=known_hashes())
-
-
 class Access:
     """The account in use, for one connection: made before it is opened, asked to keep the books after.
 
@@ -154,6 +149,7 @@ class Access:
             note_trouble(account, str(client.signed_out))
 
 
+@transaction.atomic
 def note_trouble(account: TelegramAccount, reason: str) -> None:
     """The session that `account` was read with is dead; nothing happens when there is a newer one."""
     same = TelegramAccount.objects.filter(
@@ -162,6 +158,11 @@ def note_trouble(account: TelegramAccount, reason: str) -> None:
     if same.update(state=AccountState.IN_TROUBLE, state_since=timezone.now(), reason=reason):
         log.warning("telegram.account_in_trouble", account=account.label, reason=reason)
         record(account, "telegram.session_ended", actor="Telegram", detail=reason)
+        notices.write(
+            kind=NoticeKind.SIGN_IN_NEEDED,
+            text=f"The Telegram account “{account.label}” is signed out. Sign it in again.\n{reason}",
+            path=reverse("admin:telegram_ops_telegramaccount_change", args=[account.pk]),
+        )
 
 
 def record(account: TelegramAccount, action: str, *, actor: str, outcome: str = "", detail: str = "") -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from members import policy
 from members.models import EmployeeHandle, Group
+from members.patterns import PatternTrouble
 from members.platforms.types import Platform, PlatformGroup, PlatformUser
 from members.policy import Level, Person, Policy
 from telegram_ops.references import Sought
@@ -46,11 +47,19 @@ def _level(
     if stored is not None:
         in_scope, category = stored.in_scope, stored.category.key if stored.category is not None else ""
     else:
-        in_scope = policy.in_scope(group.platform, group.name, {person.key}, rules.scope)
+        in_scope = _is_in_scope(group, person, rules)
         category = policy.category_of(group.name, None, rules.categories).key
     if not in_scope or _is_excluded(person, group, rules):
         return None
     return policy.level_of(person, group.platform, category, rules.rules)
+
+
+def _is_in_scope(group: PlatformGroup, person: Person, rules: Policy) -> bool:
+    """No group that audits do not know counts while a scope line takes too long: audits tell of that."""
+    try:
+        return policy.in_scope(group.platform, group.name, {person.key}, rules.scope)
+    except PatternTrouble:
+        return False
 
 
 def _is_excluded(person: Person, group: PlatformGroup, rules: Policy) -> bool:

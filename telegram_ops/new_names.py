@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
-from math import prod
 
 import regex
 
+from members.patterns import PatternTrouble, compiled, too_slow
 from members.platforms.slack_names import LONGEST_CHANNEL_NAME, spelt_as_channel
 from members.platforms.types import Platform
 from members.policy import Naming, outdated_part
@@ -24,18 +25,10 @@ PATIENCE = 1.0
 """Seconds that a regular expression may take for all the names together. Some would take years, and
 somebody waits for the page: the engine gives up by itself then, in the middle of a name if need be."""
 
-MOST_REPETITIONS = 10_000
-"""That a regular expression may ask for, nested ones multiplied: each becomes a part of the compiled one."""
-
-_RECURSION = regex.compile(r"(?<!\\)(?:\\\\)*\(\?(?:R|[+-]?[0-9]|&|P>)")
-_COUNT = regex.compile(r"\{\s*([0-9]+)")
+_WORD = regex.compile(r"[^\W_]{3,}")
 
 Renamer = Callable[[str], str | None]
 """From a name to the new one; None for a name of which it says nothing. May raise PatternTrouble."""
-
-
-class PatternTrouble(ValueError):
-    """The pattern or what shall replace it cannot be used: one line, what is wrong and what to do."""
 
 
 def by_text(pattern: str, replacement: str) -> Renamer:
@@ -67,23 +60,20 @@ def by_regex(pattern: str, replacement: str, *, patience: float = PATIENCE) -> R
     Raises PatternTrouble, also when a name takes too long.
     """
     _check_lengths(pattern, replacement)
-    _check_cost(pattern)
+    expression = compiled(pattern)
     try:
-        compiled = regex.compile(pattern, regex.IGNORECASE)
-        compiled.sub(replacement, "")
-    except (regex.error, RecursionError, OverflowError) as error:
-        raise PatternTrouble(f"Not a regular expression: {error}.") from error
+        expression.sub(replacement, "")
+    except (regex.error, IndexError) as error:
+        raise PatternTrouble(f"The replacement cannot be filled in: {error}.") from error
     left = patience
 
     def rename(name: str) -> str | None:
         nonlocal left
         began = time.monotonic()
         try:
-            new, count = compiled.subn(replacement, name, timeout=max(left, 0.001), concurrent=True)
+            new, count = expression.subn(replacement, name, timeout=max(left, 0.001), concurrent=True)
         except TimeoutError:
-            raise PatternTrouble(
-                "The regular expression takes too long: nested repetitions like (a+)+ are the usual reason."
-            ) from None
+            raise too_slow(pattern) from None
         except (regex.error, IndexError) as error:
             raise PatternTrouble(f"The replacement cannot be filled in: {error}.") from error
         left -= time.monotonic() - began
@@ -110,6 +100,15 @@ def replaced(name: str, part: str, replacement: str) -> str | None:
             end = last + 1
         found = text.find(wanted, found + len(wanted))
     return "".join([*pieces, name[end:]])
+
+
+def doubled_words(old: str, new: str) -> tuple[str, ...]:
+    """Words that the new name has twice and the old one had not so often: "acme-bitsafe-cbtc-bitsafe".
+
+    Short ones say nothing. The words as they are compared, in the order in which they stand.
+    """
+    before, after = (Counter(_WORD.findall(name.casefold())) for name in (old, new))
+    return tuple(word for word, count in after.items() if count > max(1, before[word]))
 
 
 def spelt(platform: Platform, name: str) -> str:
@@ -139,14 +138,6 @@ def _check_lengths(pattern: str, replacement: str) -> None:
         raise PatternTrouble("Say which part of the names shall be replaced.")
     if len(pattern) > LONGEST_PATTERN or len(replacement) > LONGEST_PATTERN:
         raise PatternTrouble(f"At most {LONGEST_PATTERN} characters: shorten it, or use a mapping.")
-
-
-def _check_cost(pattern: str) -> None:
-    """What time does not limit: the engine takes gigabytes for these before anybody could stop it."""
-    if _RECURSION.search(pattern):
-        raise PatternTrouble("A regular expression that repeats itself cannot be used here: write it out.")
-    if prod(max(1, int(count)) for count in _COUNT.findall(pattern)) > MOST_REPETITIONS:
-        raise PatternTrouble("The regular expression repeats its parts too often: names are short.")
 
 
 def _is_visible(letter: str) -> bool:

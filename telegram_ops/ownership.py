@@ -44,6 +44,7 @@ from telegram_ops.ownership_plans import (
 )
 from telegram_ops.ownership_requests import asked_before, being_asked, keep_requests, sent_lately, settle
 from telegram_ops.ownership_texts import BUILT_IN, REMINDER, REQUEST, Template
+from telegram_ops.removal_plans import FOR_THE_OWNER
 from telegram_ops.removal_plans import WhyNot as WhyNotRemoved
 from telegram_ops.rename_plans import KIND as RENAME_KIND
 from telegram_ops.rename_plans import Candidate, groups_called
@@ -181,15 +182,14 @@ def warnings_about(steps: Sequence[PlannedStep]) -> list[str]:
 def groups_to_ask_for(operation: Operation) -> tuple[str, ...]:
     """The ids of the Telegram groups in which an operation lacks a right that their owners could give."""
     left_out = [line for line in skipped_of(operation) if line.target.platform is Platform.TELEGRAM]
-    codes = (WhyNotRemoved.ASK_THE_OWNER, WhyNotRemoved.IS_OWNER)
+    codes = FOR_THE_OWNER | {WhyNotRemoved.IS_OWNER}
     ids = {line.target.group_id for line in left_out if line.code in codes}
     if operation.kind == RENAME_KIND:
         named = [line.target.group_id for line in left_out]
-        lesser = (*POWERLESS, AdminStatus.ADMIN)
-        powerless = Group.objects.filter(external_id__in=named, admin_status__in=lesser)
-        ids |= set(
-            powerless.filter(platform=Platform.TELEGRAM, visible=True).values_list("external_id", flat=True)
+        powerless = Group.objects.filter(
+            platform=Platform.TELEGRAM, external_id__in=named, may_rename=False, visible=True
         )
+        ids |= set(powerless.values_list("external_id", flat=True))
     failed = operation.steps.filter(platform=Platform.TELEGRAM, outcome=Outcome.ADMIN_RIGHTS_NEEDED)
     ids |= set(failed.values_list("group_id", flat=True))
     return tuple(sorted(ids - {""}))

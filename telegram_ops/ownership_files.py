@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
 
@@ -10,11 +10,12 @@ import structlog
 from openpyxl import Workbook
 
 from members.operations.display import step_label
-from members.operations.models import Operation
+from members.operations.models import Operation, Step
+from members.operations.plan import Skipped
 from members.operations.reports import keep_reports
 from members.operations.services import skipped_of
 from members.spreadsheet import CellValue, Column, add_sheet
-from telegram_ops.ownership_plans import topics_of
+from telegram_ops.ownership_plans import KIND, topics_of
 
 log = structlog.get_logger(__name__)
 
@@ -39,12 +40,12 @@ _GROUPS = (
 )
 
 
-def write_workbook(operation: Operation, path: Path) -> None:
+def write_workbook(path: Path, steps: Sequence[Step], left_out: Sequence[Skipped]) -> None:
     """A sheet of messages and a sheet of groups, planned or done."""
     with path.open("wb") as file:  # first: openpyxl litters the console when it is left half-way
         book = Workbook(write_only=True)
-        add_sheet(book, "Messages", _MESSAGES, _messages(operation))
-        add_sheet(book, "Groups", _GROUPS, _groups(operation))
+        add_sheet(book, "Messages", _MESSAGES, _messages(steps))
+        add_sheet(book, "Groups", _GROUPS, _groups(steps, left_out))
         book.save(file)
 
 
@@ -53,27 +54,31 @@ def try_to_store_report(operation: Operation) -> None:
     at = operation.started_at or operation.planned_at
     name = f"ownership_requests_{at.astimezone(UTC):%Y%m%d_%H%M%S}"
     try:
-        keep_reports(operation, {"xlsx": write_workbook}, name=name)
+        keep_reports(operation, {"xlsx": _write_workbook_of}, name=name)
     except OSError as error:
         log.error("operation.reports_failed", operation=operation.pk, error=str(error))
 
 
-def _messages(operation: Operation) -> Iterator[tuple[CellValue, ...]]:
-    for step in operation.steps.order_by("position"):
+def _write_workbook_of(operation: Operation, path: Path) -> None:
+    write_workbook(path, list(operation.steps.order_by("position")), skipped_of(operation))
+
+
+def _messages(steps: Iterable[Step]) -> Iterator[tuple[CellValue, ...]]:
+    for step in steps:
         yield (
             step.subject_name,
             step.arguments["username"],
             step.user_id,
             len(topics_of(step.arguments)),
-            step_label(operation.kind, step.state, step.outcome),
+            step_label(KIND, step.state, step.outcome),
             step.finished_at,
             step.arguments["text"],
         )
 
 
-def _groups(operation: Operation) -> Iterator[tuple[CellValue, ...]]:
+def _groups(steps: Iterable[Step], left_out: Iterable[Skipped]) -> Iterator[tuple[CellValue, ...]]:
     """Those that somebody is asked for, then those that were left out."""
-    for step in operation.steps.order_by("position"):
+    for step in steps:
         for topic in topics_of(step.arguments):
             yield (
                 topic.name,
@@ -82,10 +87,10 @@ def _groups(operation: Operation) -> Iterator[tuple[CellValue, ...]]:
                 step.subject_name,
                 step.user_id,
                 "owner" if topic.theirs else "admin",
-                step_label(operation.kind, step.state, step.outcome),
+                step_label(KIND, step.state, step.outcome),
                 step.message or topic.why,
             )
-    for line in skipped_of(operation):
+    for line in left_out:
         target = line.target
         yield (
             target.group_name,

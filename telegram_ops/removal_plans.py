@@ -1,7 +1,7 @@
 """From what was found of people to a plan that takes them out of groups. Knows no database.
 
 What cannot be done is left out with a `WhyNot`, which later steps of an offboarding go by: the groups with
-ASK_THE_OWNER are those whose owner has to be asked.
+one of `FOR_THE_OWNER` are those whose owner has to be asked.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class WhyNot(StrEnum):
 
     ASK_THE_OWNER = "ask_the_owner"
     """Our account has no right to: somebody with the right has to do it, or grant it."""
+    ADMIN_OF_OTHERS = "admin_of_others"
+    """They are an admin there whom only the owner, or whoever made them one, may remove."""
     IS_OWNER = "is_owner"
     IS_ADMIN = "is_admin"
     OURSELVES = "ourselves"
@@ -49,6 +51,9 @@ class WhyNot(StrEnum):
     """Nobody knows who they are on a platform."""
     UNREAD = "unread"
     """A platform, or a part of it, could not be read."""
+
+
+FOR_THE_OWNER = frozenset({WhyNot.ASK_THE_OWNER, WhyNot.ADMIN_OF_OTHERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +274,7 @@ def _why_not(selection: RemovalSelection, person: Found, place: Place) -> tuple[
         if not selection.include_admins:
             return WhyNot.IS_ADMIN, "Is an admin there: say that admins are meant too."
         if place.standing is not None and not place.standing.editable:
-            return WhyNot.ASK_THE_OWNER, (
+            return WhyNot.ADMIN_OF_OTHERS, (
                 "Is an admin there, whom only the owner, or who made them one, may remove: ask the owner."
             )
     return None, ""

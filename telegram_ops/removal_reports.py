@@ -19,7 +19,7 @@ from members.operations.services import skipped_of
 from members.operations.states import OperationState
 from members.platforms.types import Platform
 from members.spreadsheet import CellValue, Column, add_sheet
-from telegram_ops.removal_plans import WhyNot
+from telegram_ops.removal_plans import FOR_THE_OWNER
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +103,7 @@ def _lines(operation: Operation) -> Iterator[Sequence[CellValue]]:
             target.group_name or "All groups",
             target.group_id,
             "",
-            "Ask the owner" if line.code == WhyNot.ASK_THE_OWNER else "Left out",
+            "Ask the owner" if line.code in FOR_THE_OWNER else "Left out",
             line.reason,
             operation.planned_at,
         )
@@ -119,7 +119,7 @@ def _facts(operation: Operation) -> Iterator[tuple[str, str | int | datetime | N
     for part in tally(operation.kind, step_counts(operation)):
         yield part.label, part.value
     yield "Left out", len(left_out)
-    yield "Of them: ask the owner", sum(line.code == WhyNot.ASK_THE_OWNER for line in left_out)
+    yield "Of them: ask the owner", sum(line.code in FOR_THE_OWNER for line in left_out)
     yield "Planned by", operation.planned_by
     yield "Planned (UTC)", operation.planned_at
     yield "Confirmed by", operation.confirmed_by

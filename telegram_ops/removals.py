@@ -3,6 +3,7 @@ where an audit verifies what came of them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -141,6 +142,18 @@ def warnings_about(steps: Sequence[PlannedStep]) -> list[str]:
         groups = "1 basic group" if without_ban == 1 else f"{without_ban} basic groups"
         warnings.append(f"From {groups} they are only removed and may come back: basic groups know no bans.")
     return warnings
+
+
+def warnings_about_returns(steps: Sequence[PlannedStep]) -> list[str]:
+    """Whom a plan would bring back although they left the company, one sentence each. One query."""
+    back = Counter(step.target.subject for step in steps if step.verb == ADD)
+    left = Employee.objects.filter(key__in=back, status=EmployeeStatus.OFFBOARDED).order_by("name")
+    return [
+        f"{name} has left the company: this brings them back into "
+        f"{'1 group' if back[key] == 1 else f'{back[key]:,} groups'}. If they shall stay, change their "
+        f"status first; else every audit will find them there."
+        for key, name in left.values_list("key", "name")
+    ]
 
 
 def _why_not_any_more(employee: Employee, step: PlannedStep) -> str:

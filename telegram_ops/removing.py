@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from members.operations.connections import Account
 from members.operations.kinds import Executor
-from members.operations.membership import ADD
+from members.operations.membership import ADD, BECAME_SUPERGROUP, NO_GROUP
 from members.operations.people import NO_PERSON, PeopleBook
 from members.operations.plan import PlannedStep
 from members.platforms.base import CallMeter
@@ -22,12 +22,6 @@ from telegram_ops.removal_plans import BAN, UNBAN
 HAD_LEFT = "had_left"
 """In the `after` of a ban: they had left by themselves, so that nobody invites them when it is lifted."""
 
-_NO_GROUP = Reply(
-    Outcome.GROUP_NOT_FOUND, "The account does not see this group any more: look whether it still exists."
-)
-_BECAME_SUPERGROUP = Reply(
-    Outcome.GROUP_NOT_FOUND, "The group has become a supergroup: look at a new plan, which knows it."
-)
 _GONE = Reply(Outcome.ALREADY_GONE)
 _BANNED = Reply(Outcome.DONE, "Banned: nobody can add them before the ban is lifted.")
 _BANNED_LATER = Reply(
@@ -96,9 +90,9 @@ class RemovalExecutor:
         await self._people.find(batch)
         group, user = self._groups.get(step.target.group_id), self._people.get(step.target.user_id)
         if group is None:
-            return [_NO_GROUP]
+            return [NO_GROUP]
         if group.superseded_by is not None:
-            return [_BECAME_SUPERGROUP]
+            return [BECAME_SUPERGROUP]
         if user is None:
             return [NO_PERSON]
         try:

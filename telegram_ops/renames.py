@@ -23,11 +23,12 @@ from members.operations.pace import Pace
 from members.operations.plan import Cap, Plan, PlannedStep, Skipped, Target, Unit
 from members.operations.services import OperationRefused
 from members.operations.states import StepState
+from members.patterns import PatternTrouble
 from members.platforms.outcomes import Outcome
-from members.platforms.types import AdminStatus, Platform
+from members.platforms.types import Platform
 from members.policy import FindingKind, Naming, in_scope, outdated_part
 from members.services import rename_groups
-from telegram_ops.new_names import PatternTrouble, Renamer, by_regex, by_rules, by_text
+from telegram_ops.new_names import Renamer, by_regex, by_rules, by_text, doubled_words
 from telegram_ops.rename_plans import (
     NEW,
     OLD,
@@ -43,7 +44,7 @@ from telegram_ops.rename_selections import Change, RenameSelection, Way
 from telegram_ops.renaming import RenameConnection
 
 WARNED_OF = 5
-"""How many equal titles the warnings name."""
+"""How many names a warning spells out."""
 
 _PACES = {
     Platform.TELEGRAM: Pace(10, 900.0, "Telegram lets an account rename about 10 groups in 15 minutes."),
@@ -121,19 +122,23 @@ def unwanted_renames(steps: Sequence[PlannedStep]) -> dict[int, str]:
 
 def warnings_about(steps: Sequence[PlannedStep]) -> list[str]:
     """What people should know before they confirm these renames: one sentence each, in two queries."""
-    return [*_leaving_scope(steps), *_equal_titles(steps)]
+    return [*_leaving_scope(steps), *_equal_titles(steps), *_doubled_words(steps)]
 
 
 def _leaving_scope(steps: Sequence[PlannedStep]) -> Iterator[str]:
     """Groups that audits would not look at any more, because of their new names."""
     lines = [line for _, line in policy_store.scope_lines()]
     sharers = {line.employee for line in lines if line.employee is not None}
-    names = [
-        step.arguments[NEW]
-        for step in steps
-        if in_scope(step.target.platform, step.arguments[OLD], sharers, lines)
-        and not in_scope(step.target.platform, step.arguments[NEW], sharers, lines)
-    ]
+    try:
+        names = [
+            step.arguments[NEW]
+            for step in steps
+            if in_scope(step.target.platform, step.arguments[OLD], sharers, lines)
+            and not in_scope(step.target.platform, step.arguments[NEW], sharers, lines)
+        ]
+    except PatternTrouble as error:
+        yield f"Nobody can tell what is in scope. {error}"
+        return
     if names:
         who = f"“{names[0]}”" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
         yield f"By the scope lines, no audit would look at {who} any more: adapt the scope first."
@@ -154,6 +159,21 @@ def _equal_titles(steps: Sequence[PlannedStep]) -> list[str]:
     if (more := len(several) - WARNED_OF) > 0:
         lines.append(f"{more} more titles would be those of several Telegram groups.")
     return lines
+
+
+def _doubled_words(steps: Sequence[PlannedStep]) -> Iterator[str]:
+    """New names in which a word stands twice: a rule and the rest of the name said the same."""
+    named = [
+        f"“{step.arguments[NEW]}” ({', '.join(words)})"
+        for step in steps
+        if (words := doubled_words(step.arguments[OLD], step.arguments[NEW]))
+    ]
+    if named:
+        more = f" and {len(named) - WARNED_OF:,} more" if len(named) > WARNED_OF else ""
+        yield (
+            f"A word would stand twice in {', '.join(named[:WARNED_OF])}{more}: "
+            "rename them by hand or with a mapping, if that is not meant."
+        )
 
 
 def keep_names(operation: Operation) -> None:
@@ -237,7 +257,9 @@ def _obstacle(row: Group, exception: tuple[str, date | None] | None) -> str:
         return "The group is archived: somebody has to bring it back first."
     if not row.visible:
         return "Our account does not see the group: it has to be let in first."
-    if row.admin_status in (AdminStatus.MEMBER, AdminStatus.ADMIN):
+    if not row.may_rename and row.platform == Platform.SLACK:
+        return "Our account is not in the channel: somebody in it has to add it first."
+    if not row.may_rename:
         return "Our account may not rename the group: it needs an admin's right to change its info."
     if exception is not None:
         reason, expires = exception

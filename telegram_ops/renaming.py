@@ -9,6 +9,7 @@ from typing import Final
 
 from members.operations.connections import Account
 from members.operations.kinds import Executor
+from members.operations.membership import BECAME_SUPERGROUP, NO_GROUP
 from members.operations.plan import PlannedStep
 from members.platforms.base import CallMeter
 from members.platforms.errors import Gone, Refused
@@ -16,13 +17,6 @@ from members.platforms.outcomes import Outcome, Reply
 from members.platforms.types import PlatformGroup
 from members.platforms.writing import PlatformWriter
 from telegram_ops.rename_plans import NEW, OLD
-
-_NO_GROUP = Reply(
-    Outcome.GROUP_NOT_FOUND, "The account does not see this group any more: look whether it still exists."
-)
-_BECAME_SUPERGROUP = Reply(
-    Outcome.GROUP_NOT_FOUND, "The group has become a supergroup: run an audit, then plan again."
-)
 
 
 class RenameConnection:
@@ -80,13 +74,13 @@ class RenameExecutor:
         old, new = step.arguments[OLD], step.arguments[NEW]
         known = self._groups.get(step.target.group_id)
         if known is None:
-            return _NO_GROUP
+            return NO_GROUP
         try:
             group = await self._writer.group_now(known)
         except Gone:
-            return _NO_GROUP
+            return NO_GROUP
         if group.superseded_by is not None:
-            return _BECAME_SUPERGROUP
+            return BECAME_SUPERGROUP
         if group.name == new:
             return Reply(Outcome.ALREADY_THERE, "The group has this name already.")
         if group.name != old:

@@ -158,6 +158,6 @@ def _hidden_from_us(group: PlatformGroup) -> bool:
 
 
 def with_own_rights(group: PlatformGroup, joined: Iterable[str]) -> PlatformGroup:
-    """A Slack channel as we may act in it: only who is in a channel takes others out of it."""
+    """A Slack channel as we may act in it: only who is in a channel takes others out of it, or renames it."""
     inside = group.id in set(joined)
-    return replace(group, joined=inside, may_remove=inside and not group.general)
+    return replace(group, joined=inside, may_remove=inside and not group.general, may_rename=inside)

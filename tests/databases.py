@@ -37,7 +37,7 @@ def _migrate(place: Path) -> None:
 
 def _state_of_migrations() -> str:
     """Another one whenever something changed that makes tables: our migrations and models, or libraries."""
-    sources = [ROOT / "requirements.txt", ROOT / "constraints.txt"]
+    sources = [ROOT / "requirements.txt", ROOT / "constraints.txt", ROOT / "groupadmin" / "roles.py"]
     for app in _APPS:
         sources += sorted((ROOT / app).rglob("migrations/*.py")) + sorted((ROOT / app).rglob("models.py"))
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]

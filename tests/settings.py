@@ -52,6 +52,7 @@ else:
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
+REQUIRE_SECOND_FACTOR = AXES_ENABLED = False  # the tests of signing in ask for both
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 if EMBEDDED:

@@ -47,7 +47,14 @@ class TestANewColleague:
         Employee.objects.create(key="newcomer", name="New Example", slack_username=account.name)
         fresh_office.audit("--platform=slack")
 
-        told = run("add_member", "newcomer", "--platform=slack", "--category=customer", "--yes")
+        newcomer = ("add_member", "newcomer", "--platform=slack", "--category=customer")
+        nothing = run(*newcomer, "--yes")
+        assert (nothing.code, nothing.document["operation"], nothing.document["steps"]) == (0, None, [])
+        assert nothing.lines[0] == "Add people: nothing to do, where the rules require it"
+        assert "No rule asks for New Example there." in nothing.printed
+        assert not Operation.objects.exists(), "what does nothing takes no number"
+
+        told = run(*newcomer, "--where=all", "--yes")
 
         assert Employee.objects.get(key="newcomer").slack_user_id == account.id
         added = {step["group"] for step in told.document["steps"] if step["outcome"] == "done"}

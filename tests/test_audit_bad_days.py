@@ -24,7 +24,7 @@ from groupadmin.sandbox.slack.faults import (
     SlackError,
     Truncated,
 )
-from members.models import Group
+from members.models import Group, ScopeLine
 from tests.audit_world import TINY, Office, Outcome, changes, findings
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +49,15 @@ def said(outcome: Outcome) -> str:
     """The one line of a failed audit."""
     assert outcome.error and "\n" not in outcome.error and "Traceback" not in outcome.error
     return outcome.error
+
+
+def test_a_scope_line_that_takes_for_ever_fails_the_audit_with_its_name(office: Office) -> None:
+    next(iter(office.company.slack.channels.values())).name = "a" * 79 + "-"
+    ScopeLine.objects.create(platform="slack", kind="exclude", match="regex", pattern="(a|aa)+$")
+    outcome = office.audit(SLACK)
+    assert (outcome.code, outcome.state) == (1, "failed")
+    assert "The regular expression “(a|aa)+$” takes too long" in said(outcome)
+    assert "Correct it under Policy › Scope lines. Nothing was recorded." in said(outcome)
 
 
 class TestSlackIsNotSetUp:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,17 +19,19 @@ from groupadmin.sandbox.telegram.effects import Drop, RpcFault
 from groupadmin.sandbox.telegram.messages import TelegramMessage
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from groupadmin.sandbox.telegram.world import AdminRights, TelegramUser
+from members.notices.kinds import NoticeKind
+from members.notices.models import Message
+from members.notices.services import write
 from members.operations.models import ActivityEvent, Lease
 from members.platforms.errors import AccountTrouble
-from tests.processes import eventually
+from tests.processes import eventually, free_port, product_environment, running
 from tests.telegram_reading import ADA, BOB, CY, ROBO
 from tests.test_whitelist_seeding import CHAT, gated_sandbox, seed
 from whitelist import community, flags, services
 from whitelist.bot import BotBusy, run_bot
 from whitelist.burning import Cause
 from whitelist.decision import SubscriptionStatus
-from whitelist.models import Bot, CommunityReading, OwnerNotice, WhitelistEntry
-from whitelist.owner_notices import tell_owners
+from whitelist.models import Bot, CommunityReading, WhitelistEntry
 from whitelist.subscriber_file import SubscriberRow
 from whitelist.subscriptions import load_subscribers
 
@@ -247,14 +251,31 @@ def test_bad_lines_and_bad_days_are_survived(sandbox: TelegramSandbox) -> None:
 def test_owners_are_told_what_nobody_asked_for(sandbox: TelegramSandbox) -> None:
     with bot(sandbox) as robo:
         robo.ask("/help")  # a bot cannot speak first
-        tell_owners("A sweep was refused.", actor="schedule")
-        assert "A sweep was refused." in eventually(lambda: said(sandbox)[1:])
-        eventually(lambda: not OwnerNotice.objects.filter(told_at=None).exists())
+        write(kind=NoticeKind.SWEEP_REFUSED, text="A sweep was refused.")
+        assert "A sweep was refused." in eventually(lambda: said(sandbox)[1:])[0]
+        eventually(lambda: Message.objects.filter(channel="bot", state="sent").exists())
 
 
 def test_there_is_one_of_it(sandbox: TelegramSandbox) -> None:
     with bot(sandbox), pytest.raises(BotBusy, match="Another process is the bot already"):
         run_bot(stopping=lambda: False)
+    assert Lease.objects.get(connection=f"telegram:bot{ROBO}").owner == ""
+
+
+def test_it_runs_beside_the_web_server_and_is_still_the_only_one(
+    sandbox: TelegramSandbox, tmp_path: Path
+) -> None:
+    log = tmp_path / "serve.log"
+    env = product_environment(TELEGRAM_BOT_OWNERS=str(BOB), LIVE_EVENTS="False")
+    command = [sys.executable, "manage.py", "serve", "--port", str(free_port())]
+    with running(command, env=env, log=log) as process:
+        eventually(lambda: Bot.objects.exclude(heard_at=None).exists() or process.poll() is not None)
+        sandbox.send_private(BOB, ROBO, "/kicks_status")
+        assert "Kicks are off." in eventually(lambda: said(sandbox))[0], log.read_text()
+        with pytest.raises(BotBusy):
+            run_bot(stopping=lambda: False)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, log.read_text()
     assert Lease.objects.get(connection=f"telegram:bot{ROBO}").owner == ""
 
 

@@ -78,7 +78,11 @@ def test_a_file_may_be_new_or_replaced_or_in_the_present_folder(tmp_path: Path) 
         assert output_file(text) == Path(text)
 
 
-@pytest.mark.parametrize("place", ["", "folder", "missing/file", "file/below"])
+@pytest.mark.parametrize(
+    "place",
+    ["", "folder", "missing/file", "file/below", "a" * 250, "a" * 300, "a" * 300 + "/file"],
+    ids=["nothing", "folder", "missing", "below a file", "long", "too long", "below too long"],
+)
 def test_a_place_that_cannot_hold_a_file_is_a_usage_error(tmp_path: Path, place: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()

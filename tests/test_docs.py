@@ -10,10 +10,12 @@ from enum import StrEnum
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandParser
+from django.urls import resolve
 from django_celery_beat.models import PeriodicTask
 
 from audits.models import RunState
@@ -31,8 +33,8 @@ OPERATING, ARCHITECTURE = ROOT / "docs" / "operating.md", ROOT / "docs" / "archi
 DOCUMENTS = [README, CHANGELOG, *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = ("audits", "groupadmin", "members", "telegram_ops", "whitelist")
 
-OTHER_NAMES = {"BENCH_DATABASE_URL", "PEER_FLOOD"}
-"""Names in capitals that are no settings of the product: the benchmark's, and Telegram's own words."""
+OTHER_NAMES = {"BENCH_DATABASE_URL", "PEER_FLOOD", "POSTGRES_PASSWORD"}
+"""No settings of the product, but of the benchmark and of the containers; and Telegram's own words."""
 
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
@@ -132,6 +134,10 @@ def check_command(words: list[str]) -> None:
             compile(code, "documentation", "exec")
         case ["pg_dump", *_]:
             pass  # not ours
+        case ["curl", "-H", _, address]:
+            asked = urlsplit(address)
+            resource = resolve(asked.path).kwargs["resource"]
+            assert set(parse_qs(asked.query)) <= {each.name for each in resource.filters}, address
         case _:
             raise AssertionError(f"Nobody checks a command like this one: {shlex.join(words)}")
 

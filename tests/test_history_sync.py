@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from audits.history.coverage import Coverage
-from audits.history.live import keep_slack, keep_telegram
+from audits.history.live import keep_heard, known_on_slack
 from audits.history.models import Conversation, Message, Sender, SyncJob
 from audits.history.store import Stored
 from audits.history.sync import request_sync, run_sync
@@ -21,7 +21,9 @@ from groupadmin.sandbox.telegram.messages import Action
 from groupadmin.sandbox.telegram.wire import tl
 from members import jobs
 from members.jobs import JobState
-from members.platforms.history import micros
+from members.platforms import slack_live, telegram_live
+from members.platforms.history import Heard, micros
+from members.platforms.live import Item
 from members.platforms.types import Platform
 from tests.history_world import (
     CHAT,
@@ -232,6 +234,15 @@ def test_a_sync_goes_on_where_its_last_slice_ended(settings: Settings) -> None:
     assert counts["conversations.history"] <= 3 * 15
 
 
+def keep(items: Iterable[Item]) -> Stored:
+    """What a listener does with the messages that it hears."""
+    return sum((keep_heard(item) for item in items if isinstance(item, Heard)), Stored())
+
+
+def keep_slack(payload: Mapping[str, Any]) -> Stored:
+    return keep(slack_live.parse_items(payload, known_on_slack))
+
+
 def test_what_is_heard_live_is_kept_at_once_and_the_sync_fills_in_the_rest(settings: Settings) -> None:
     messages = [said(1), said(2)]
 
@@ -270,7 +281,8 @@ def test_telegrams_pushes_are_kept_too(settings: Settings, tmp_path: Path) -> No
         events: list[Event] = [MessagePosted(world, sent(2)), MessageEdited(world, edited)]
         events += [MessagesDeleted(world, (2,))]
         updates = view.updates([update(view, event, 1, 1) for event in events], [TG_BOB], [world])
-        stored = keep_telegram(tl.read(tl.write(updates)))
+        told = tl.read(tl.write(updates))
+        stored = keep(telegram_live.parse_updates(told.updates, told.users, told.chats))
         assert stored == Stored(new=1, changed=1, deleted=1, earliest=at(2))
     assert texts(chat) == ["edited", "message 2"]
     assert Message.objects.get(number=2).sender == Sender.objects.get(name="Bob Sample")

@@ -19,6 +19,7 @@ from groupadmin.sandbox.telegram.effects import Hold
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from groupadmin.sandbox.telegram.world import AdminRights, TelegramChat
 from members.management.base import ExitCode
+from members.notices.models import Notice
 from members.operations.models import ActivityEvent, Operation, Step
 from members.operations.progress import time_allowed
 from members.operations.runner import OperationBusy, recover_operations, run_operation
@@ -32,7 +33,7 @@ from tests.test_whitelist_seeding import CHAT, gated_sandbox, seed
 from whitelist import community, flags, services, tasks
 from whitelist.burning import Cause
 from whitelist.decision import SubscriptionStatus
-from whitelist.models import OwnerNotice, Subscription
+from whitelist.models import Subscription
 from whitelist.subscriber_file import SubscriberRow
 from whitelist.subscriptions import load_subscribers
 from whitelist.sweep import plan_sweep
@@ -213,9 +214,10 @@ def test_one_above_the_cap_kicks_nobody(chat: TelegramChat, settings: Settings) 
     settings.SWEEP_CAP_PEOPLE = 2
     refused = run("kicks", "sweep", "--yes")
     assert (refused.code, refused.document["state"]) == (ExitCode.USAGE, "refused")
+    assert "a sweep would kick 3 people" in Notice.objects.get(kind="sweep_refused").text
     tasks.sweep_on_schedule()
     assert Operation.objects.latest("pk").state == OperationState.REFUSED
-    told = OwnerNotice.objects.get().text
+    told = Notice.objects.filter(kind="sweep_refused", deliveries__channel="bot").latest("pk").text
     assert told.startswith("Nobody was kicked: a scheduled sweep would kick 3 people.")
     assert ActivityEvent.objects.filter(action="operation.notice", detail=told).exists()
     settings.SWEEP_CAP_PEOPLE, settings.SWEEP_CAP_SHARE = 20, 0.01

@@ -73,7 +73,7 @@ def person(name: str, *rights: str) -> Client:
 
 
 VIEW = ("view_operation", "view_activityevent")
-RUN = (*VIEW, "run_operation")
+RUN = (*VIEW, "run_operation", "confirm_removals")
 
 
 @pytest.fixture
@@ -506,6 +506,9 @@ class TestTheResult:
         undo = Operation.objects.get(relation=Relation.UNDO)
 
         assert list(undo.steps.values_list("verb", "group_id", "user_id")) == [("remove", *NORA)]
+        name = f"Undo of #{operation.pk}: Remove people"
+        assert f"Operation {undo.pk}: {name}" in read(rosa, page_of(undo))
+        assert f"{undo.pk} · {name}" in read(rosa, reverse("admin:operations_operation_changelist"))
         confirm(rosa, undo)
         runner.run_operation(undo.pk)
         assert [method for method, _, _ in effects(slack)] == ["conversations.invite", "conversations.kick"]

@@ -440,7 +440,7 @@ class TestThePages:
         assert received(office, int(step.user_id)) == []
 
         rows = client.get(page("changelist"), {"state__exact": "requested"}).content.decode()
-        assert rows.count("By hand") == 3
+        assert rows.count("rosa, by hand") == 3
         request = OwnershipRequest.objects.get(group__name="Foreign 1")
         client.post(page("changelist"), {"action": "refuse", "_selected_action": [request.pk]})
         client.post(page("change", request.pk), {"note": "Keeps it until June."})

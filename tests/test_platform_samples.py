@@ -43,6 +43,10 @@ def filled(sample: Any) -> Any:
     return "filled" if sample == "" else sample
 
 
+OUTSIDE = {"may_remove": False, "may_rename": False}
+"""What an account may not do in a channel that it is not in."""
+
+
 def channel(channel_id: str, **told: Any) -> PlatformGroup:
     return PlatformGroup(
         platform=Platform.SLACK,
@@ -67,7 +71,7 @@ def test_auth_test() -> None:
 
 def test_conversations_list() -> None:
     assert parse_channels(filled(SAMPLES["conversations.list"])) == [
-        channel("D00000000", total_members=12345)
+        channel("D00000000", total_members=12345, **OUTSIDE)
     ]
 
 
@@ -89,7 +93,9 @@ def test_a_blanked_name_falls_back_to_the_id() -> None:
 def test_methods_that_answer_with_one_channel(method: str) -> None:
     counted = SAMPLES[method]["channel"].get("num_members")
 
-    assert parse_channel(filled(SAMPLES[method])["channel"]) == channel("C00000000", total_members=counted)
+    assert parse_channel(filled(SAMPLES[method])["channel"]) == channel(
+        "C00000000", total_members=counted, **OUTSIDE
+    )
 
 
 def test_conversations_members() -> None:

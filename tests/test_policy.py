@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from members.patterns import PatternTrouble
 from members.platforms.types import Platform
 from members.policy import (
     UNCATEGORISED,
@@ -60,9 +61,14 @@ def test_a_name_contains_each_of_its_parts(before: str, part: str, after: str) -
     assert matches(part, Match.EXACT, part)
 
 
-@pytest.mark.parametrize("pattern", ["(", "[[a]", "a{99999999999}", "(?P<x"])
+@pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "(?P<x", "a|(?R)*"])
 def test_a_bad_regular_expression_is_explained(pattern: str) -> None:
     assert regex_problem(pattern)
+
+
+def test_a_pattern_that_takes_too_long_is_given_up() -> None:
+    with pytest.raises(PatternTrouble, match="takes too long"):
+        matches("a" * 120 + "!", Match.REGEX, "(a|aa)+$")
 
 
 @given(st.text(max_size=30))

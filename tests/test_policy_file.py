@@ -224,7 +224,12 @@ class TestRefusing:
             ("scope", 0, {"employee": "ada"}, ".employee: goes with shared_with only"),
             ("scope", 1, {"employee": None}, ".employee: is missing"),
             ("scope", 1, {"employee": "eve"}, '.employee: there is no "eve" in employees'),
-            ("scope", 2, {"pattern": "("}, '.pattern: "(" is not a regular expression: missing )'),
+            (
+                "scope",
+                2,
+                {"pattern": "("},
+                '.pattern: "(" cannot be used: Not a regular expression: missing )',
+            ),
             ("exclusions", 0, {"expires": "31.1.2027"}, ".expires: must be a date like 2027-01-31"),
             ("exclusions", 0, {"expires": "2027-02-30"}, ".expires: must be a date like 2027-01-31"),
             ("exclusions", 0, {"employee": None}, ": must name an employee, a kind, or both"),

@@ -16,7 +16,7 @@ from audits.remediation import missing, people
 from audits.remediation.facts import Facts, Place, Standing
 from audits.remediation.missing import Gap
 from audits.remediation.obstacles import exclusion_of
-from audits.remediation.selections import MissingSelection, PairSelection, PeopleSelection
+from audits.remediation.selections import MissingSelection, PairSelection, PeopleSelection, Where
 from members.management.group_names import group_names
 from members.operations.plan import Plan, Target, batches
 from members.platforms.types import Platform
@@ -237,6 +237,17 @@ class TestASelection:
 
         assert {(group_id, key) for _, group_id, key in pairs(plan)} == expected
 
+    def test_names_a_chosen_group_that_needs_nobody(self) -> None:
+        chosen = ((SLACK, "C1"), (SLACK, "C2"), (SLACK, "C9"))
+
+        plan = plan_gaps(facts(self.NEAR, self.FAR), gap("bo", self.NEAR), groups=chosen)
+
+        assert pairs(plan) == {(SLACK, "C1", "bo")}
+        assert reasons(plan) == {
+            (SLACK, "C2", ""): "Nobody of those asked for is missing there.",
+            (SLACK, "C9", ""): "It is not among the groups in scope of the latest audit.",
+        }
+
     def test_names_the_people_it_speaks_of_who_can_be_added_nowhere(self) -> None:
         known = facts(rules=policy(person("bo", status=EmployeeStatus.OFFBOARDED)))
 
@@ -279,6 +290,33 @@ class TestPeopleEverywhere:
 
         assert pairs(plan) == {(SLACK, "C1", "bo"), (TELEGRAM, "2", "bo"), (SLACK, "C3", "bo")}
         assert (plan.kind, plan.reach) == ("add_people", 3)
+
+    @pytest.mark.parametrize(
+        ("where", "groups"),
+        [
+            (Where.REQUIRED, {"C1"}),
+            (Where.OPTIONAL, {"C1", "C2", "C3"}),
+            (Where.ALL, {"C1", "C2", "C3", "C4"}),
+        ],
+    )
+    def test_go_where_the_rules_say_or_everywhere(self, where: Where, groups: set[str]) -> None:
+        special, other = (replace(CUSTOMER, key=key, default=False) for key in ("special", "other"))
+        rules = policy(
+            person("bo"),
+            rules=[
+                Rule(SLACK, Level.REQUIRED, category="customer", team="core"),
+                Rule(SLACK, Level.REQUIRED, category="internal", team="core"),
+                Rule(SLACK, Level.OPTIONAL, category="special", employee="bo"),
+            ],
+        )
+        categories = (CUSTOMER, INTERNAL, special, other)
+        places = [place(f"C{number}", category=each) for number, each in enumerate(categories, 1)]
+
+        plan = self.plan(facts(*places, rules=rules), employees=("bo",), platforms=(SLACK,), where=where)
+
+        assert {group_id for _, group_id, _ in pairs(plan)} == groups
+        assert len(plan.steps) + len(plan.skipped) == 4, "each of the others says why"
+        assert PeopleSelection.from_parameters(plan.parameters).where is where
 
     def test_may_be_a_team(self) -> None:
         rules = policy(person("ada"), person("bo"), person("cy", teams=["extra"]))

@@ -159,7 +159,14 @@ class TestAddingPeople:
 
         answer = {"plan": "1", "platforms": ["slack"], "category": "customer"}
         operation = planned(act(rosa, "members_employee", "add_to_groups", [bo], **answer))
-        assert operation.parameters == {"employees": ["bo"], "platforms": ["slack"], "category": "customer"}
+        assert operation.parameters == {
+            "employees": ["bo"],
+            "platforms": ["slack"],
+            "category": "customer",
+            "where": "required",
+        }
+        assert pairs(operation) == missing(platform="slack", subject="bo", group__category__key="customer")
+        assert "Where the rules require it" in rosa.get(page_of(operation)).content.decode()
         customers = Group.objects.filter(platform="slack", category__key="customer")
         assert {group_id for _, group_id, _ in pairs(operation)} <= set(
             customers.values_list("external_id", flat=True)
@@ -168,7 +175,7 @@ class TestAddingPeople:
 
     def test_a_team_everywhere(self, rosa: Client, office: Office) -> None:
         team = Team.objects.earliest("pk")
-        answer = {"plan": "1", "platforms": ["slack", "telegram"]}
+        answer = {"plan": "1", "platforms": ["slack", "telegram"], "where": "all"}
         operation = planned(act(rosa, "members_team", "add_to_groups", [team], **answer))
 
         assert operation.parameters == {"teams": [team.key], "platforms": ["slack", "telegram"]}
@@ -240,13 +247,13 @@ class TestThePageOfAnOperation:
         assert progress(rosa, ended)["finished"] is True
         assert "No audit has told how it is afterwards." in rosa.get(page_of(ended)).content.decode()
 
-    def test_a_removal_where_our_account_is_no_admin_is_warned_of(self, rosa: Client) -> None:
-        for group_id, name, status in (("1", "acme", "member"), ("2", "globex", "admin")):
+    def test_a_removal_where_our_account_lacks_the_right_is_warned_of(self, rosa: Client) -> None:
+        for group_id, name, may_remove in (("1", "acme", False), ("2", "globex", True)):
             Group.objects.create(
                 platform="telegram",
                 external_id=group_id,
                 name=name,
-                admin_status=status,
+                may_remove=may_remove,
                 first_seen_at=timezone.now(),
                 last_seen_at=timezone.now(),
             )

@@ -222,7 +222,7 @@ class TestRemoving:
         for chat in led:
             assert codes(shy)[str(chat.id)] == WhyNot.IS_ADMIN
         assert codes(shy)[str(lesser.id)] == WhyNot.IS_ADMIN
-        assert codes(bold)[str(lesser.id)] == WhyNot.ASK_THE_OWNER
+        assert codes(bold)[str(lesser.id)] == WhyNot.ADMIN_OF_OTHERS
         operation = run_to_its_end(planned(bold))
         assert operation.state == "done"
         assert not any(bo in chat.members for chat in led)
@@ -410,7 +410,7 @@ def client_of(*rights: str) -> Client:
 
 class TestThePages:
     def test_one_form_leads_to_a_plan_that_a_typed_count_confirms(self, office: Office) -> None:
-        client = client_of("run_operation")
+        client = client_of("run_operation", "confirm_removals")
         address = reverse("admin:remove_person")
         assert 'value="kim"' in client.get(address, {"person": "kim"}).content.decode()
 
@@ -442,8 +442,15 @@ class TestThePages:
         address = reverse("admin:remove_person")
         chosen = {"person": "bo", "groups": [f"telegram:{key}"]}
 
-        form = client.post(address, chosen).content.decode()
+        form = client.post(address, chosen | {"from": "chosen"}).content.decode()
         assert f'name="groups" value="telegram:{key}"' in form
+        everywhere = client.post(address, chosen | {"from": "all"}).content.decode()
+        assert 'name="groups"' not in everywhere
+        refused = client.post(address, {"person": "bo", "from": "chosen"})
+        assert refused["Location"] == f"{reverse('admin:find_person')}?q=bo"
+        assert [str(each) for each in get_messages(refused.wsgi_request)] == [
+            "No group is chosen: tick some, or remove them from all groups."
+        ]
         assert not Operation.objects.exists()
         client.post(address, chosen | {"plan": "1", "platforms": ["telegram"], "way": "remove"})
 

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from members.operations.pace import Pace
 from members.operations.plan import Plan
+from members.patterns import PatternTrouble
 from members.platforms.slack_names import channel_name
 from members.platforms.types import Platform
 from members.policy import Match, Naming, matches, outdated_part
 from telegram_ops.new_names import (
-    PatternTrouble,
     by_regex,
     by_rules,
     by_text,
+    doubled_words,
     problem_of,
     replaced,
     spelt,
@@ -101,6 +102,18 @@ class TestNewNames:
     ) -> None:
         with pytest.raises(PatternTrouble, match="^" + said.replace("(", r"\(").replace(")", r"\)")):
             by_regex(pattern, replacement)("a")
+
+    @pytest.mark.parametrize(
+        ("old", "new", "words"),
+        [
+            ("acme-ibtc-bitsafe", "acme-bitsafe-cbtc-bitsafe", ("bitsafe",)),
+            ("iBTC iBTC", "BitSafe (CBTC) BitSafe (CBTC)", ("bitsafe", "cbtc")),
+            ("Acme Acme iBTC", "Acme Acme BitSafe", ()),
+            ("a iBTC a", "a BitSafe a", ()),
+        ],
+    )
+    def test_words_that_come_out_twice_are_found(self, old: str, new: str, words: tuple[str, ...]) -> None:
+        assert doubled_words(old, new) == words
 
     def test_a_catastrophic_pattern_gives_up_by_itself(self) -> None:
         rename = by_regex(r"(a|aa)+$", "x", patience=0.05)

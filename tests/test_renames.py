@@ -35,7 +35,7 @@ from members.operations.services import OperationRefused
 from members.platforms.types import Platform
 from members.policy import FindingKind
 from telegram_ops.rename_selections import RenameSelection, Way
-from telegram_ops.renames import plan_renames
+from telegram_ops.renames import plan_renames, warnings_about
 from tests.audit_world import TINY, Office
 from tests.command_line import run
 from tests.operations_world import (
@@ -96,8 +96,18 @@ class TestPlanning:
         assert plan.skipped == ()
         assert plan.reach == 3
 
+    def test_a_name_in_which_a_word_would_stand_twice_is_warned_of(self) -> None:
+        stored("slack", "C1", "acme-ibtc-bitsafe")
+        stored("slack", "C2", "globex-ibtc")
+        plan = plan_renames(RULES)
+
+        assert warnings_about(plan.steps) == [
+            "A word would stand twice in “acme-bitsafe-cbtc-bitsafe” (bitsafe): "
+            "rename them by hand or with a mapping, if that is not meant."
+        ]
+
     def test_what_nobody_can_or_shall_rename_says_why(self) -> None:
-        stored("telegram", "1", "a iBTC", admin_status="admin")
+        stored("telegram", "1", "a iBTC", admin_status="admin", may_rename=False)
         stored("telegram", "2", "b iBTC", admin_status="owner", visible=False)
         stored("slack", "C3", "c-ibtc", archived=True, in_scope=False)
         stored("slack", "C4", "d-ibtc")

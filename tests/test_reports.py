@@ -197,6 +197,7 @@ class TestWorkbook:
                 "Employee": "bob",
                 "Employee Name": "Bob Example",
                 "Completeness": "1/2",
+                "Why": "No rule asks for them there.",
             }
         ], "exempt groups miss nobody, and neither does who is excused"
 
@@ -289,7 +290,7 @@ class TestCsv:
 
     def test_nobody_missing_leaves_the_header(self, tmp_path: Path) -> None:
         write_csv(empty(RunState.FAILED), tmp_path / "missing.csv")
-        header = "Platform,Group ID,Group Name,Category,Employee,Employee Name,Completeness"
+        header = "Platform,Group ID,Group Name,Category,Employee,Employee Name,Completeness,Why"
         assert (tmp_path / "missing.csv").read_text().splitlines() == [header]
 
 

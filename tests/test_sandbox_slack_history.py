@@ -67,6 +67,11 @@ def test_oldest_and_latest_bound_the_window(sandbox: SlackSandbox) -> None:
     assert history(sandbox, oldest="0", inclusive=True) == stamps(7, 6, 3, 2, 1)
 
 
+def test_without_an_end_the_window_begins_at_its_start(sandbox: SlackSandbox) -> None:
+    assert history(sandbox, oldest=ts(1), limit=2) == stamps(3, 2)
+    assert history(sandbox, oldest=ts(1), latest=ts(9), limit=2) == stamps(7, 6)
+
+
 def test_a_window_needs_times(sandbox: SlackSandbox) -> None:
     for end in ("oldest", "latest"):
         body = refusal(sandbox, "conversations.history", channel=GENERAL, **{end: "yesterday"})

@@ -13,12 +13,18 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audits.models import AuditRun
 from audits.tasks import schedule_audit
-from groupadmin.models import Schedule
-from groupadmin.schedules import AUDIT_TASK, Weekly, next_run, purpose, rhythm, run_at
+from groupadmin.celery import app
+from groupadmin.models import Schedule, ScheduleRun
+from groupadmin.schedule_watch import last_due, look, note_end, note_start
+from groupadmin.schedules import AUDIT_TASK, Weekly, next_moment, next_run, purpose, rhythm, run_at
+from members.notices.models import Notice
 from members.platforms.types import Platform
+from tests.processes import eventually
 
 pytestmark = pytest.mark.django_db
 
@@ -250,3 +256,92 @@ def test_who_may_only_look_sees_words_and_changes_nothing(
     assert "Every day at 02:00 UTC" in client.get(page(nightly)).content.decode()
     assert client.get(page(housekeeping)).status_code == 200
     assert client.post(page(nightly), FORM).status_code == 403
+
+
+# --- What ran, and what did not ---
+
+NIGHT = datetime(2026, 5, 5, 2, tzinfo=UTC)
+"""When the nightly audit is due next after `MONDAY`."""
+
+
+def missed() -> list[str]:
+    """What people were told of schedules that did not run."""
+    notices = Notice.objects.filter(kind="schedule_missed").order_by("pk")
+    return list(notices.values_list("text", flat=True))
+
+
+def nightly_is(words: str, client: Client) -> bool:
+    page = client.get(LIST).content.decode()
+    return words in next(row for row in page.split("<tr") if "Audit Slack every night" in row)
+
+
+def test_a_worker_writes_down_what_ran_and_the_list_leads_to_it(worker: None, admin_client: Client) -> None:
+    two = CrontabSchedule.objects.create(minute="0", hour="2")
+    name = "Audit Slack every night"  # an earlier test may have emptied the database
+    PeriodicTask.objects.get_or_create(name=name, defaults={"task": AUDIT_TASK, "crontab": two})
+    headers = {"periodic_task_name": name}
+    app.send_task(AUDIT_TASK, ([["slack"]]), headers=headers)
+    eventually(lambda: ScheduleRun.objects.filter(outcome="done").exists())
+
+    assert nightly_is(f"{AuditRun.objects.earliest('pk')}</a>: ", admin_client)
+    app.send_task(AUDIT_TASK, (3,), headers=headers)
+    eventually(lambda: ScheduleRun.objects.filter(outcome="failed").exists())
+    assert nightly_is("Unexpected error (TypeError)", admin_client)
+
+
+def test_what_was_not_sent_or_not_begun_is_told_once_until_it_runs_in_time(
+    nightly: Schedule, admin_client: Client
+) -> None:
+    PeriodicTask.objects.exclude(pk=nightly.pk).update(enabled=False)
+    look(MONDAY)
+    look(NIGHT + timedelta(minutes=30))
+    assert missed() == [], "it may still come"
+
+    for hours in (2, 3, 26, 50):
+        look(NIGHT + timedelta(hours=hours))
+    (text,) = missed()
+    assert "did not run when due.\n• Audit Slack every night" in text
+    assert nightly_is("was due at 2026-05-05 02:00 UTC and has not run since", admin_client)
+
+    late = NIGHT + timedelta(days=2, hours=6)  # beat is back, and makes up for it
+    note_start(nightly.name, late)
+    note_end(nightly.name, late, made="")
+    look(late + timedelta(hours=2))
+    assert len(missed()) == 1
+    assert nightly_is("the last run began 6\N{NO-BREAK SPACE}h late", admin_client)
+
+    in_time = NIGHT + timedelta(days=3, seconds=2)
+    note_start(nightly.name, in_time)
+    look(in_time + timedelta(hours=2))
+    assert not nightly_is("Missed", admin_client)
+    look(NIGHT + timedelta(days=4, hours=2))
+    assert len(missed()) == 2, "it has run in time since"
+
+
+def test_a_schedule_that_was_changed_or_off_has_missed_nothing(nightly: Schedule) -> None:
+    PeriodicTask.objects.exclude(pk=nightly.pk).update(enabled=False)
+    look(MONDAY)
+    PeriodicTask.objects.filter(pk=nightly.pk).update(enabled=False)
+    look(MONDAY + timedelta(days=7))
+    PeriodicTask.objects.filter(pk=nightly.pk).update(enabled=True)
+    look(MONDAY + timedelta(days=8))
+    look(MONDAY + timedelta(days=8, hours=1))
+
+    assert missed() == []
+
+
+@given(
+    hour=st.sampled_from(["*", "*/6", "2", "23"]),
+    days=st.sampled_from(["*", "1", "0,5"]),
+    minutes=st.integers(0, 60 * 24 * 366),
+)
+def test_the_last_moment_that_was_due_is_followed_by_one_that_is_not_yet(
+    hour: str, days: str, minutes: int
+) -> None:
+    times = CrontabSchedule(minute="30", hour=hour, day_of_week=days, timezone=ZoneInfo("Europe/Berlin"))
+    now = MONDAY + timedelta(minutes=minutes)
+
+    due = last_due(times, now)
+
+    assert due is not None
+    assert due <= now < next_moment(times, due)

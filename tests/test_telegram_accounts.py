@@ -14,13 +14,14 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from audits.models import AuditRun, RunState
+from audits.models import AuditRun, RunState, Trigger
 from audits.remediation.missing import plan_missing
 from audits.remediation.selections import MissingSelection
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from members.operations import lease, runner
+from members.operations.models import ActivityEvent
 from members.platforms.errors import NotConfigured, NotSignedIn
 from members.platforms.types import Platform
 from telegram_ops import gateway, signin
@@ -68,6 +69,21 @@ class TestWhichOneIsUsed:
         page = admin_client.get(reverse("admin:telegram_ops_telegramaccount_changelist"))
         assert "From the environment" in page.content.decode()
         assert "from-the-environment" not in page.content.decode()
+
+    def test_it_can_be_called_something_else(
+        self, telegram: TelegramSandbox, admin_client: Client, client: Client
+    ) -> None:
+        account, _ = new_account(), new_account("Spare", BOBS_PHONE)
+        page = reverse("admin:telegram_ops_telegramaccount_label", args=[account.pk])
+        taken = admin_client.post(page, {"label": "Spare"}, follow=True).content.decode()
+        assert "already exists" in taken
+        admin_client.post(page, {"label": "Sales desk", "phone": "+15550000999"})
+
+        account.refresh_from_db()
+        assert (account.label, account.phone) == ("Sales desk", PHONE)
+        event = ActivityEvent.objects.get(action="telegram.account_renamed")
+        assert (event.actor, event.detail) == ("admin", "Main → Sales desk")
+        assert client.post(page, {"label": "x"}).status_code == 302, "to the sign-in"
 
     def test_never_two_at_once(self, telegram: TelegramSandbox) -> None:
         sign_in(new_account())
@@ -169,6 +185,8 @@ class TestTheSessionDies:
         assert (again.code, again.error) == (4, account.reason)
         assert office.telegram.calls.counts().get("GetDialogs", 0) == 0
 
+        values = {"platforms": ["telegram"], "narrow": True, "groups": [["telegram", "1"]]}
+        AuditRun.objects.create(state=RunState.FAILED, trigger=Trigger.EVENT, **values)  # tells nothing
         signin.send_code(account_id=account.pk, phone=account.phone, actor="admin")
         step = signin.enter_code(account_id=account.pk, code=CODE, actor="admin")
         waiting = AuditRun.objects.get(state=RunState.QUEUED)

@@ -143,6 +143,16 @@ class TestGroups:
         world.converse(ADA, BOB)
         assert await ids_of(telegram.groups()) == ["1"]
 
+    async def test_one_that_nobody_has_told_the_way_to_is_not_taken_for_gone(
+        self, world: TelegramWorld, telegram: TelegramReader
+    ) -> None:
+        add_group(world, 7, ADA, title="Acme <> BitSafe")
+        with pytest.raises(Refused, match="no answer has told the way") as refused:
+            await telegram.group("7")
+        assert not isinstance(refused.value, Gone)
+        await everything(telegram.groups())
+        assert (await telegram.group("7")).name == "Acme <> BitSafe"
+
     async def test_a_basic_group_that_moved_is_superseded(
         self, world: TelegramWorld, telegram: TelegramReader
     ) -> None:

@@ -10,10 +10,11 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from groupadmin.sandbox.telegram.server import TelegramSandbox
+from members.platforms.base import CallMeter
 from members.platforms.errors import NotConfigured
 from members.platforms.telegram import AccessHashes, TelegramReader
 from members.platforms.types import Wanted
-from telegram_ops.gateway import known_hashes, remember_hashes, telegram_config, telegram_reader
+from telegram_ops.gateway import Access, known_hashes, remember_hashes, telegram_config
 from telegram_ops.models import PeerAccess
 from tests.telegram_reading import ADA, BOB, add_group, company, config, everything
 
@@ -95,12 +96,13 @@ class TestHashes:
         self, configured: Settings, sandbox: TelegramSandbox
     ) -> None:
         bob = Wanted("bob", "Bob", username="bobsample")
-        first = telegram_reader()
+        access = Access()
+        first = access.reader(CallMeter())
         asyncio.run(look_at_everything(first, bob))
-        remember_hashes(first.account_id, first.learned_hashes())
+        access.keep_books()
         assert first.meter.snapshot().calls["ResolveUsername"] == 1
 
-        second = telegram_reader()
+        second = Access().reader(CallMeter())
         asyncio.run(look_at_everything(second, Wanted("bob", "Bob", id=str(BOB), username="bobsample")))
         assert "ResolveUsername" not in second.meter.snapshot().calls
 

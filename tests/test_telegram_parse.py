@@ -85,6 +85,7 @@ def group(**fields: Any) -> PlatformGroup:
 
 
 NO_INVITING = tl.ChatBannedRights(until_date=None, invite_users=True)
+NO_RENAMING = tl.ChatBannedRights(until_date=None, change_info=True)
 
 
 class TestGroups:
@@ -167,6 +168,38 @@ class TestGroups:
         assert group(admin_rights=may_rename).admin_status is AdminStatus.ADMIN_CAN_RENAME
         assert group(admin_rights=may_not).admin_status is AdminStatus.ADMIN
         assert group().admin_status is AdminStatus.MEMBER
+
+    @pytest.mark.parametrize(
+        ("fields", "may"),
+        [
+            ({}, False),
+            ({"default_banned_rights": NO_INVITING}, True),
+            ({"default_banned_rights": NO_INVITING, "banned_rights": NO_RENAMING}, False),
+            ({"default_banned_rights": NO_RENAMING}, False),
+            ({"default_banned_rights": NO_RENAMING, "creator": True}, True),
+            ({"default_banned_rights": NO_RENAMING, "admin_rights": tl.ChatAdminRights()}, False),
+            (
+                {
+                    "default_banned_rights": NO_RENAMING,
+                    "admin_rights": tl.ChatAdminRights(change_info=True),
+                },
+                True,
+            ),
+            ({"min": True}, True),
+        ],
+        ids=[
+            "nothing said",
+            "everybody may",
+            "everybody but us",
+            "nobody may",
+            "owner",
+            "admin without",
+            "admin with the right",
+            "not told",
+        ],
+    )
+    def test_whether_the_account_may_rename(self, fields: dict[str, Any], may: bool) -> None:
+        assert group(**fields).may_rename is may
 
     def test_the_day_we_joined_a_supergroup_is_not_the_day_it_was_created(self) -> None:
         assert group().created_at is None

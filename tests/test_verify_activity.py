@@ -23,7 +23,7 @@ def test_says_in_one_line_that_it_is_whole() -> None:
     told = run("verify_activity")
 
     assert (told.code, told.lines) == (0, ["The activity record is whole: 3 events, every link checked."])
-    assert told.document == {"whole": True, "events": 3, "broken_at": None, "problem": ""}
+    assert told.document == {"whole": True, "events": 3, "purged": 0, "broken_at": None, "problem": ""}
 
 
 def test_names_the_first_event_that_was_changed() -> None:
@@ -41,6 +41,7 @@ def test_names_the_first_event_that_was_changed() -> None:
     assert told.document == {
         "whole": False,
         "events": 2,
+        "purged": 0,
         "broken_at": event.pk,
         "problem": "it was changed",
     }

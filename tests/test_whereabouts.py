@@ -13,7 +13,7 @@ from openpyxl import load_workbook
 from pytest_django import DjangoAssertNumQueries
 
 from audits.models import GroupResult
-from audits.whereabouts import Presence, Want, load_whereabouts
+from audits.whereabouts import Presence, Want, Whereabout, load_whereabouts
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
 from members.models import Employee
@@ -80,7 +80,7 @@ def test_says_of_every_group_what_the_audit_said(
         for result in GroupResult.objects.select_related("group")
     }
     for key in ("bo", "ivy", "jo", "kim"):  # active, optional, under review, offboarded
-        with django_assert_max_num_queries(18):
+        with django_assert_max_num_queries(19):
             rows = load_whereabouts(Employee.objects.get(key=key)).rows
 
         assert {(row.platform, row.group_id): row.presence for row in rows} == {
@@ -108,16 +108,31 @@ def test_the_page_is_reached_from_the_employee_filters_and_exports(office: Offic
     home = client.get(reverse("admin:members_employee_change", args=[employee.pk])).content.decode()
     assert address in home
     page = client.get(address, {"presence": "missing", "platform": "slack", "want": "nonsense"})
-    shown = [row for row, _ in page.context["lines"]]
+    shown = [row for row, _, _ in page.context["lines"]]
     assert shown == [
         row
         for row in load_whereabouts(employee).rows
         if row.presence is Presence.MISSING and row.platform is SLACK
     ]
     assert shown
+    assert {(said, tone) for row, said, tone in page.context["lines"] if row.lacked} == {("Missing", "bad")}
     assert f"{len(shown)} of {page.context['total']}" in page.content.decode().replace("\n", " ")
     book = client.get(address + page.context["xlsx"])
     assert load_workbook(BytesIO(book.content))["Groups"].max_row == 1 + len(shown)
+
+
+def test_only_where_somebody_has_to_be_is_their_absence_called_missing(office: Office) -> None:
+    optional = Employee.objects.get(key="ivy")
+    client = client_of("view_employee", "view_groupresult")
+    page = client.get(reverse("admin:members_employee_whereabouts", args=[optional.pk]))
+
+    absent = {said for row, said, _ in page.context["lines"] if row.presence is Presence.MISSING}
+    assert absent == {"Not there"}
+    assert "Missing" not in dict(page.context["counts"])
+    exempt = Whereabout(
+        SLACK, "C1", "acme", 1, "Internal", Presence.MISSING, Want.REQUIRED, "", full_team=False
+    )
+    assert not exempt.lacked
 
 
 def test_the_page_needs_the_right_to_see_results(office: Office) -> None:

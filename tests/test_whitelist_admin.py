@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
-from members.operations.models import ActivityEvent
+from members.operations.models import ActivityEvent, Operation
 from whitelist import community, flags, services
 from whitelist.burning import Cause
 from whitelist.community import Member
@@ -219,6 +219,17 @@ class TestTheSwitch:
         answer |= {"count": report.count, "hours": "4"}
         assert "Kicks are on." in told(client.post(page("featureflag", "kicks_on"), answer, follow=True))
         assert flags.kick_enabled()
+
+    def test_a_sweep_is_planned_on_a_button_and_asked_about_on_its_own_page(self, client: Client) -> None:
+        staff(client, "view_featureflag", "view_operation")
+        assert client.post(page("featureflag", "sweep")).status_code == 403
+        User.objects.get().user_permissions.add(Permission.objects.get(codename="run_operation"))
+        assert "Plan a sweep…" in text(client, page("featureflag"))
+        plan = client.post(page("featureflag", "sweep"), follow=True).content.decode()
+        assert "Carol" in plan and "Kicks are off: this would only write down" in plan
+        assert Operation.objects.get().state == "planned"
+        services.grant(telegram_ids=[CAROL], actor="omar")
+        assert "would kick nobody" in told(client.post(page("featureflag", "sweep"), follow=True))
 
     def test_nothing_on_its_page_edits_it(self, admin_client: Client) -> None:
         assert admin_client.get(page("featureflag", "add")).status_code == 403

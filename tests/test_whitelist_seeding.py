@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from groupadmin.sandbox.telegram.server import TelegramSandbox
@@ -20,8 +22,11 @@ from members.platforms.types import Platform
 from tests.command_line import Told, run
 from tests.telegram_reading import ADA, BOB, CY, DEE, ROBO, add_group, company
 from whitelist import community, services, tasks
-from whitelist.burning import Cause
+from whitelist.burning import Cause, MembershipChanged
+from whitelist.community import Member
 from whitelist.models import CommunityMember, CommunityReading, SeedingJob, WhitelistEntry
+from whitelist.reading import Roster
+from whitelist.seeding import seed as plain_seed
 from whitelist.seeding_jobs import SeedingRefused, confirm_seeding, request_preview, run_seeding
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -135,6 +140,21 @@ def test_the_nightly_reading_burns_who_left_and_nobody_else(settings: Settings, 
         assert 50_001 in active()
         assert not {50_000, 50_001} & community.present_ids(CHAT)
         assert CommunityReading.objects.latest().burned == 1
+
+
+def test_who_leaves_while_the_members_are_read_is_not_protected_however_late_it_is_told() -> None:
+    leaver, late, at = 50_000, 50_001, timezone.now()
+    roster = Roster(CHAT, at, members={who: Member(who) for who in (CY, leaver, late)}, expected=3)
+    meanwhile = at + timedelta(seconds=1)
+    community.note_joined(chat_id=CHAT, member=Member(leaver), at=at - timedelta(days=1))
+    community.note_left(chat_id=CHAT, telegram_ids=[leaver], at=meanwhile)
+
+    done = plain_seed(roster, actor="olivia")
+
+    assert (done.new, active()) == (2, {CY, late})
+    left = MembershipChanged(late, late, was_present=True, is_present=False)
+    assert services.apply_event(left, actor="the bot", at=meanwhile)
+    assert active() == {CY}
 
 
 def test_it_says_what_is_in_the_way(settings: Settings, tmp_path: Path) -> None:

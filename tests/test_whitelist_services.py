@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django_celery_beat.models import PeriodicTask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -129,6 +130,7 @@ class TestTheSwitch:
         assert not flags.kick_enabled()
         FeatureFlag.objects.all().delete()
         assert not flags.kick_enabled()
+        assert not PeriodicTask.objects.get(task="whitelist.tasks.sweep_on_schedule").enabled
 
     def test_it_can_be_turned_off_with_nothing_but_the_database(self) -> None:
         flags.turn_kicks_on(actor="olivia")
@@ -236,6 +238,13 @@ class TestReconciliation:
         services.revive(telegram_ids=[BOB], actor="olivia", at=NOW + timedelta(seconds=1))
         assert read(ADA, CAROL) == (0, True)
         assert BOB in active()
+
+    def test_who_came_while_it_was_read_and_is_on_no_page_of_it_did_not_leave(self) -> None:
+        dan, at = 7004, NOW + timedelta(seconds=1)
+        services.grant(telegram_ids=[dan], actor="olivia", note="VIP", at=NOW - DAY)
+        community.note_joined(chat_id=CHAT, member=Member(dan), at=at)
+        assert read(ADA, BOB, CAROL) == (0, True)
+        assert dan in active() & community.present_ids(CHAT)
 
     def test_another_community_is_another_list(self) -> None:
         community.reconcile(chat_id=99, members=[Member(ADA)], expected=1, at=NOW)

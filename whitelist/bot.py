@@ -190,13 +190,14 @@ class _Process:
             else:
                 self._inbox.was_said(reply, number)
             self._outbox.popleft()
-        for notice in owner_notices.untold():
+        for message in owner_notices.untold():
+            text = owner_notices.text_of(message)
             for owner in settings.TELEGRAM_BOT_OWNERS:
                 try:
-                    self._send(loop, bot.say(str(owner), notice.text, once=f"notice {notice.pk} {owner}"))
+                    self._send(loop, bot.say(str(owner), text, once=f"notice {message.pk} {owner}"))
                 except Refused as error:
                     log.warning("bot.not_said", person=owner, error=str(error))
-            owner_notices.note_told(notice)
+            owner_notices.note_sent(message)
 
     def _send(self, loop: BackgroundLoop, saying: Coroutine[Any, Any, int | None]) -> int | None:
         """An answer that is under way goes out, also when we are asked to end: it takes seconds at most."""

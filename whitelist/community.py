@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
-from whitelist import services
+from whitelist import bulk, services
 from whitelist.burning import Cause, Reading, left_unseen
 from whitelist.decision import Role
 from whitelist.models import CommunityMember, CommunityReading
@@ -32,16 +31,12 @@ class Member:
     is_our_account: bool = False
 
 
-def present_ids(chat_id: int) -> frozenset[int]:
-    """Who is in the community, as far as we know."""
+def present_ids(chat_id: int, *, since: datetime | None = None) -> frozenset[int]:
+    """Who is in the community, as far as we know; with `since`, who has not been seen after it."""
     present = CommunityMember.objects.filter(chat_id=chat_id, left_at=None)
+    if since is not None:
+        present = present.filter(last_seen_at__lte=since)
     return frozenset(present.values_list("telegram_id", flat=True))
-
-
-def departed(chat_id: int, members: Iterable[Member], expected: int | None) -> frozenset[int]:
-    """Who seems to have left since the last reading; ask the community about each before `reconcile`."""
-    reading = Reading(frozenset(member.telegram_id for member in members), expected)
-    return left_unseen(present_ids(chat_id), reading)
 
 
 def reconcile(
@@ -61,14 +56,14 @@ def reconcile(
     """
     shown = {member.telegram_id: member for member in members}
     reading = Reading(shown.keys(), expected)
-    before = present_ids(chat_id)
+    before = present_ids(chat_id, since=at)  # not who came while it was read, and is on none of its pages
     left = left_unseen(before, reading, removed=removed, still_there=still_there)
     # Burned before it is noted that they are gone: who dies in between finds them again.
     burned = services.burn(telegram_ids=left, cause=Cause.LEFT_UNSEEN, actor=RECONCILIATION, at=at)
     note_left(chat_id=chat_id, telegram_ids=left | (before & (removed - shown.keys())), at=at)
-    people, known = list(shown.values()), _known(chat_id)
+    people = list(shown.values())
     for start in range(0, len(people), services.CHUNK):
-        _store(chat_id, people[start : start + services.CHUNK], at, known)
+        _store(chat_id, people[start : start + services.CHUNK], at)
     return CommunityReading.objects.create(
         chat_id=chat_id,
         read_at=at,
@@ -96,7 +91,7 @@ def note_left(*, chat_id: int, telegram_ids: Iterable[int], at: datetime) -> Non
 
 def note_joined(*, chat_id: int, member: Member, at: datetime) -> None:
     """Keep that somebody is in the community now."""
-    _store(chat_id, [member], at, _known(chat_id, telegram_id=member.telegram_id))
+    _store(chat_id, [member], at)
 
 
 def last_reading(chat_id: int) -> CommunityReading | None:
@@ -104,39 +99,27 @@ def last_reading(chat_id: int) -> CommunityReading | None:
     return CommunityReading.objects.filter(chat_id=chat_id).order_by("-read_at", "-id").first()
 
 
-def _known(chat_id: int, **condition: int) -> dict[int, tuple[Any, ...]]:
-    """What is stored of each that a member list would tell, by Telegram id."""
-    rows = CommunityMember.objects.filter(chat_id=chat_id, **condition).order_by()
-    return {row[0]: row[1:] for row in rows.values_list("telegram_id", *_TOLD)}
-
-
 @transaction.atomic
-def _store(
-    chat_id: int, members: Sequence[Member], at: datetime, known: Mapping[int, tuple[Any, ...]]
-) -> None:
-    """Most of them are as they were: of those only when they were last seen is written."""
-    CommunityMember.objects.bulk_create(
-        [
-            CommunityMember(
-                chat_id=chat_id,
-                telegram_id=member.telegram_id,
-                username=member.username,
-                name=member.name,
-                role=member.role,
-                is_bot=member.is_bot,
-                is_our_account=member.is_our_account,
-                first_seen_at=at,
-                last_seen_at=at,
-            )
-            for member in members
-            if known.get(member.telegram_id) != tuple(getattr(member, name) for name in _TOLD)
-        ],
-        update_conflicts=True,
-        unique_fields=["chat_id", "telegram_id"],
-        update_fields=_TOLD,
+def _store(chat_id: int, members: Sequence[Member], at: datetime) -> None:
+    """Keep them as they were at `at`. Of whom something newer is known, that stays."""
+    bulk.insert(
+        CommunityMember,
+        ("telegram_id", *_TOLD),
+        [[getattr(member, name) for name in ("telegram_id", *_TOLD)] for member in members],
+        same={"chat_id": chat_id, "first_seen_at": at, "last_seen_at": at},
+        conflict=_AS_SEEN_LAST,
     )
-    if ids := [member.telegram_id for member in members if member.telegram_id in known]:
-        rows = CommunityMember.objects.filter(chat_id=chat_id, telegram_id__in=ids)
-        rows.update(last_seen_at=at)
-        # Not those of whom we were told meanwhile that they left: the list is older than that.
-        rows.filter(left_at__lt=at).update(left_at=None)
+
+
+def _as_seen_last() -> str:
+    """For who has a row: what the list tells; and they are back, unless they left since it was begun."""
+    row = CommunityMember._meta.db_table
+    told = ", ".join(f"{name} = excluded.{name}" for name in (*_TOLD, "last_seen_at"))
+    back = f"CASE WHEN {row}.left_at >= excluded.last_seen_at THEN {row}.left_at END"
+    return (
+        f"ON CONFLICT (chat_id, telegram_id) DO UPDATE SET {told}, left_at = {back} "
+        f"WHERE {row}.last_seen_at <= excluded.last_seen_at"
+    )
+
+
+_AS_SEEN_LAST = _as_seen_last()

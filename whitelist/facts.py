@@ -66,7 +66,14 @@ def expired_by_kind(*, now: datetime) -> list[tuple[Person, int]]:
     ahead = Case(When(Q(expires_at__gt=now) | Q(grace_until__gt=now), then=Value(True)), default=Value(False))
     rows = _subscriptions(known_whole=known_whole).filter(status=SubscriptionStatus.EXPIRED)
     kinds = rows.exclude(pk__in=list(special)).annotate(ahead=ahead).order_by()
-    counted = kinds.values_list("ahead", "whitelisted", "present", "gone").annotate(Count("pk"))
+    # Where somebody protected is, no decision asks: nor does the database, of whom most are.
+    protected = kinds.filter(whitelisted=True).values_list("ahead").annotate(Count("pk"))
+    others = kinds.filter(whitelisted=False).values_list("ahead", "present", "gone").annotate(Count("pk"))
+    counted = [(lies_ahead, True, Presence.UNKNOWN, count) for lies_ahead, count in protected]
+    counted += [
+        (lies_ahead, False, _presence(present, gone, known_whole), count)
+        for lies_ahead, present, gone, count in others
+    ]
     ordinary = [
         (
             Person(
@@ -75,11 +82,11 @@ def expired_by_kind(*, now: datetime) -> list[tuple[Person, int]]:
                     SubscriptionStatus.EXPIRED, expires_at=now + timedelta(days=1) if lies_ahead else None
                 ),
                 whitelisted=whitelisted,
-                presence=_presence(present, gone, known_whole),
+                presence=presence,
             ),
             count,
         )
-        for lies_ahead, whitelisted, present, gone, count in counted
+        for lies_ahead, whitelisted, presence, count in counted
     ]
     return ordinary + [(person, 1) for person in subscribers(special, expired=True)]
 
@@ -132,14 +139,14 @@ def not_expired() -> int:
     return Subscription.objects.exclude(status=SubscriptionStatus.EXPIRED).count()
 
 
-def census(*, now: datetime) -> Census:
-    """The numbers of the community, each counted in the database."""
+def census(*, now: datetime, members: int | None = None, at_risk_now: int | None = None) -> Census:
+    """The numbers of the community, each counted in the database, unless it is known from a sweep's plan."""
     return Census(
-        members=community_size(),
+        members=community_size() if members is None else members,
         subscribed=Subscription.objects.filter(status__in=ENTITLED).count(),
         whitelisted=_protected().count(),
         burned=WhitelistEntry.objects.filter(revoked_at__isnull=False).count(),
-        at_risk=at_risk(now=now).count(),
+        at_risk=at_risk(now=now).count() if at_risk_now is None else at_risk_now,
     )
 
 
@@ -148,14 +155,17 @@ def community_size() -> int:
     return _members().filter(left_at=None).count()
 
 
-def accounted_for() -> int:
-    """How many of them have a subscription of any state, are whitelisted, or are no ordinary members."""
+def accounted_for(*, members: int | None = None) -> int:
+    """How many of them have a subscription of any state, are whitelisted, or are no ordinary members.
+
+    `members` is how many they are, if that is known.
+    """
     unknown = _members().filter(
         ~Exists(Subscription.objects.filter(pk=OuterRef("telegram_id"))),
         ~Exists(_protected().filter(pk=OuterRef("telegram_id"))),
         left_at=None,
     )
-    return community_size() - unknown.exclude(SPECIAL).count()
+    return (community_size() if members is None else members) - unknown.exclude(SPECIAL).count()
 
 
 SPECIAL = ~Q(role=Role.MEMBER) | Q(is_bot=True) | Q(is_our_account=True)
@@ -188,11 +198,17 @@ def _people(rows: QuerySet[Any], dates: tuple[str, str], known_whole: bool) -> I
     """The people of `rows`, which are `_subscriptions`; `dates` name the end and the grace's end."""
     special = _special()
     columns = rows.order_by("pk").values_list("pk", "status", *dates, "whitelisted", "present", "gone")
+    dateless = {
+        str(status): SubscriptionFacts(status) for status in SubscriptionStatus
+    }  # shared: most have none
     for pk, status, expires_at, grace_until, whitelisted, present, gone in columns.iterator(chunk_size=5000):
         role, is_bot, is_our_account = special.get(pk, _ORDINARY)
+        subscription = dateless[status]
+        if expires_at is not None or grace_until is not None:
+            subscription = SubscriptionFacts(subscription.status, expires_at, grace_until)
         yield Person(
             telegram_id=pk,
-            subscription=SubscriptionFacts(SubscriptionStatus(status), expires_at, grace_until),
+            subscription=subscription,
             whitelisted=whitelisted,
             role=role,
             is_bot=is_bot,

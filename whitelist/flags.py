@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
+from django.db import DatabaseError, transaction
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 
+from members.notices import services as notices
+from members.notices.kinds import NoticeKind
 from members.operations import activity
 from members.operations.activity import Event
 from whitelist.models import FeatureFlag
@@ -43,7 +47,10 @@ def turn_kicks_off(*, actor: str) -> bool:
         bool_value=False, expires_at=None, changed_by=actor, changed_at=now
     )
     if was_on:
-        _note("kicks.off", actor, now)
+        try:
+            _note("kicks.off", actor, now)
+        except DatabaseError:  # they are off, and that is what counts
+            log.exception("kicks.off_not_recorded", actor=actor)
     return bool(was_on)
 
 
@@ -79,6 +86,13 @@ def _not_over(now: datetime) -> Q:
     return Q(expires_at=None) | Q(expires_at__gt=now)
 
 
+@transaction.atomic
 def _note(action: str, actor: str, at: datetime, *, detail: str = "") -> None:
     activity.record(events=[Event(actor, action, detail=detail)], at=at)
+    how = f"\n{detail[:1].upper()}{detail[1:]}." if detail else ""
+    notices.write(
+        kind=NoticeKind.KICK_SWITCH,
+        text=f"Kicks are {action.removeprefix('kicks.')}, by {actor}.{how}",
+        path=reverse("admin:whitelist_featureflag_changelist"),
+    )
     log.warning(action, actor=actor, detail=detail)

@@ -1,20 +1,23 @@
 """The calls of a sweep and of its undo, one person at a time, through the Telegram account.
 
-A kick is a ban and its end, and both times are kept with the step. Whoever dies in between leaves a ban;
-the next execution lifts it before it does anything else.
+A kick is a ban and its end, and both times are kept with the step. Whatever comes in between leaves a ban:
+it is lifted when the step is read again, or at last by the next execution, before it does anything else.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence, Set
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
 
 from django.utils import timezone
 
 from members.operations.kinds import Executor
 from members.operations.plan import PlannedStep
 from members.platforms.base import CallMeter
-from members.platforms.errors import Refused
+from members.platforms.errors import PlatformError, Refused
 from members.platforms.outcomes import Outcome, Reply
 from members.platforms.telegram_writer import TelegramWriter
 from members.platforms.types import Platform, PlatformGroup, PlatformUser, Role, Standing, Wanted
@@ -22,6 +25,8 @@ from telegram_ops.gateway import Access
 from whitelist.reading import find_community
 
 LET_BACK = "let_back"
+PERMISSION_SECONDS = 5.0
+"""How long after the last look at the switch a ban may go out; later it is looked at again."""
 
 _NOBODY = Reply(
     Outcome.PERSON_NOT_FOUND, "Telegram shows the account no such member: read the members again, then retry."
@@ -33,11 +38,21 @@ class CommunityConnection:
 
     batch_size = 1
 
-    def __init__(self, chat_id: int, *, in_doubt: Set[str] = frozenset(), back: bool = False) -> None:
-        """`in_doubt` are the ids of those whose kick was under way when a process died."""
+    def __init__(
+        self,
+        chat_id: int,
+        *,
+        maybe_banned: Set[str] = frozenset(),
+        note_lifted: Callable[[Mapping[str, datetime]], None] = lambda times: None,
+        back: bool = False,
+    ) -> None:
+        """`maybe_banned` are the ids of those of whose kick a ban may be left; `note_lifted` is told, at the
+        end, whose was lifted when."""
         self._access = Access()
         self._chat_id = chat_id
-        self._in_doubt = in_doubt
+        self._maybe_banned = maybe_banned
+        self._note_lifted = note_lifted
+        self._lifted: dict[str, datetime] = {}
         self._back = back
 
     def open(self, meter: CallMeter) -> AbstractAsyncContextManager[Executor]:
@@ -45,6 +60,7 @@ class CommunityConnection:
 
     def keep_books(self) -> None:
         self._access.keep_books()
+        self._note_lifted(self._lifted)
 
     @asynccontextmanager
     async def _opened(self, meter: CallMeter) -> AsyncGenerator[Executor, None]:
@@ -56,10 +72,11 @@ class CommunityConnection:
                     "with the right to ban users.",
                     code="ban_right_needed",
                 )
-            if self._in_doubt:
-                for user_id in self._in_doubt & await writer.banned_from(group):
-                    await writer.unban(group, PlatformUser(Platform.TELEGRAM, user_id))
-            yield ReturnExecutor(writer, group) if self._back else KickExecutor(writer, group)
+            if self._maybe_banned:
+                for user_id in self._maybe_banned & await writer.banned_from(group):
+                    if (await writer.unban(group, PlatformUser(Platform.TELEGRAM, user_id))).success:
+                        self._lifted[user_id] = timezone.now()
+            yield ReturnExecutor(writer, group) if self._back else KickExecutor(writer, group, self._lifted)
 
 
 class _Community:
@@ -72,6 +89,8 @@ class _Community:
 
     async def _standing(self, step: PlannedStep) -> tuple[PlatformUser, Standing] | None:
         """Who is meant, and what they are there by the community's own word; None when nobody can tell."""
+        if step.target.group_id != self._group.id:
+            return None
         user = await self._meet(step)
         if user is None:
             return None
@@ -90,20 +109,33 @@ class _Community:
 
 
 class KickExecutor(_Community):
+    def __init__(self, writer: TelegramWriter, group: PlatformGroup, lifted: dict[str, datetime]) -> None:
+        """`lifted` takes up whose ban was lifted late, and when."""
+        super().__init__(writer, group)
+        self._lifted = lifted
+
     async def fulfilled(self, steps: Sequence[PlannedStep], *, thorough: bool) -> Sequence[bool | None]:
-        return [await self._is_gone(step) for step in steps]
+        return [await self._is_gone(step, was_tried=thorough) for step in steps]
 
     async def apply(self, batch: Sequence[PlannedStep]) -> Sequence[Reply]:
-        return [await self._kick(step) for step in batch]
+        not_after = asyncio.get_running_loop().time() + PERMISSION_SECONDS
+        return [await self._kick(step, not_after) for step in batch]
 
-    async def _is_gone(self, step: PlannedStep) -> bool | None:
+    async def _is_gone(self, step: PlannedStep, *, was_tried: bool) -> bool | None:
+        """Whether they are not there; of whom we tried to kick, what is left of the ban is lifted."""
         try:
             known = await self._standing(step)
         except Refused:
             return None
-        return None if known is None else not known[1].present
+        if known is None:
+            return None
+        user, standing = known
+        ours = was_tried and standing.role is Role.BANNED
+        if ours and (await self._writer.unban(self._group, user)).success:
+            self._lifted[user.id] = timezone.now()
+        return not standing.present
 
-    async def _kick(self, step: PlannedStep) -> Reply:
+    async def _kick(self, step: PlannedStep, not_after: float) -> Reply:
         known = await self._standing(step)
         if known is None:
             return _NOBODY
@@ -112,14 +144,17 @@ class KickExecutor(_Community):
             return Reply(Outcome.ALREADY_GONE)
         if why := await self._untouchable(user, standing):
             return Reply(Outcome.CHANGED_MEANWHILE, why)
-        banned_at = timezone.now()
-        reply = await self._writer.kick(self._group, user)
+        times = {"banned_at": timezone.now().isoformat()}
+        try:
+            reply = await self._writer.kick(self._group, user, not_after=not_after)
+        except PlatformError as error:
+            error.settled = {who: replace(each, after=times) for who, each in error.settled.items()}
+            raise
         if not reply.success:
             return reply
-        times = {"banned_at": banned_at.isoformat()}
         if not reply.message:  # else the ban could not be lifted, which the message tells
             times["unbanned_at"] = timezone.now().isoformat()
-        return Reply(reply.outcome, reply.message, after=times)
+        return replace(reply, after=times)
 
     async def _untouchable(self, user: PlatformUser, standing: Standing) -> str:
         """Why somebody is never kicked, as the community says right now; "" for a plain member."""

@@ -9,15 +9,17 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from members.notices.kinds import NoticeKind
 from members.operations import kinds
 from members.operations.kinds import Connection, Kind
-from members.operations.models import Operation, Step
+from members.operations.models import Operation, Step, Trigger
+from members.operations.notices import notify
 from members.operations.pace import Pace
 from members.operations.plan import Cap, Plan, PlannedStep, Target, Unit
 from members.operations.states import StepState
 from members.platforms.outcomes import Outcome
 from members.platforms.types import Platform
-from whitelist import community, facts, flags, services
+from whitelist import community, facts, flags, kick_record, services
 from whitelist.decision import Reason, decide
 from whitelist.kicking import LET_BACK, CommunityConnection
 from whitelist.record import gated_chat_id
@@ -43,7 +45,10 @@ def register_kinds() -> None:
             warn=_warn,
             pace=pace_of_sweeps,
             finished=_note_kicked,
+            refused=_tell_owners,
             destructive=True,
+            one_at_a_time=True,
+            still_needed=kick_record.open_kicks,
         )
     )
     kinds.register(
@@ -55,7 +60,7 @@ def register_kinds() -> None:
             cap=Cap,
             connect=lambda platform: CommunityConnection(gated_chat_id(), back=True),
             plan_again=_plan_undo_again,
-            unwanted=lambda steps: {},
+            unwanted=_elsewhere,
             finished=_protect_returned,
         )
     )
@@ -76,18 +81,27 @@ def pace_of_sweeps(platform: Platform) -> Pace | None:
 def unwanted_kicks(steps: Sequence[PlannedStep]) -> dict[int, str]:
     """Asked right before every kick: the switch, the subscription and the whitelist, all read anew."""
     ids = [int(step.target.user_id) for step in steps]
-    chat, now = str(gated_chat_id()), timezone.now()
+    kept, now = _elsewhere(steps), timezone.now()
     people, on = facts.people(ids), flags.kick_enabled()
-    kept = {}
-    for at, (step, telegram_id) in enumerate(zip(steps, ids, strict=True)):
+    for at, telegram_id in enumerate(ids):
         verdict = decide(people[telegram_id], kicks_on=on, now=now)
-        if step.target.group_id != chat:
-            kept[at] = "Kept: the gated community is another one by now."
-        elif verdict.reason is Reason.KICKS_OFF and decide(people[telegram_id], kicks_on=True, now=now).kick:
+        if at in kept:
+            continue
+        if verdict.reason is Reason.KICKS_OFF and decide(people[telegram_id], kicks_on=True, now=now).kick:
             kept[at] = "Would kick: kicks are off."
         elif not verdict.kick:
             kept[at] = f"Kept: {verdict.reason.words}."
     return kept
+
+
+def _elsewhere(steps: Sequence[PlannedStep]) -> dict[int, str]:
+    """Those that are about another community than the one that is guarded now."""
+    chat = str(gated_chat_id())
+    return {
+        at: "The gated community is another one by now."
+        for at, step in enumerate(steps)
+        if step.target.group_id != chat
+    }
 
 
 def undo_sweep(steps: Sequence[PlannedStep]) -> Plan:
@@ -102,8 +116,8 @@ def _plan_undo_again(parameters: Mapping[str, Any]) -> Plan:
 
 
 def _connect_to_kick(platform: Platform) -> Connection:
-    cut_off = Step.objects.filter(operation__kind=KIND, platform=platform, state=StepState.RUNNING)
-    return CommunityConnection(gated_chat_id(), in_doubt=set(cut_off.values_list("user_id", flat=True)))
+    left = kick_record.may_be_banned()
+    return CommunityConnection(gated_chat_id(), maybe_banned=left, note_lifted=kick_record.note_lifted)
 
 
 def _warn(steps: Sequence[PlannedStep]) -> list[str]:
@@ -116,14 +130,28 @@ def _warn(steps: Sequence[PlannedStep]) -> list[str]:
     return warnings
 
 
+def _tell_owners(operation_id: int) -> None:
+    operation = Operation.objects.get(pk=operation_id)
+    sweep = "a scheduled sweep" if operation.trigger == Trigger.SCHEDULE else "a sweep"
+    notify(
+        f"Nobody was kicked: {sweep} would kick {operation.count:,} people. {operation.over_cap} "
+        f"Look at operation {operation.pk}, and have somebody who may override the cap do it, or not.",
+        kind=NoticeKind.SWEEP_REFUSED,
+        actor=operation.planned_by,
+        operation_id=operation.pk,
+    )
+
+
 def _done(operation_id: int) -> list[int]:
     steps = Step.objects.filter(operation=operation_id, state=StepState.DONE).order_by("position")
     return list(map(int, steps.values_list("user_id", flat=True)))
 
 
 def _note_kicked(operation_id: int) -> None:
-    """Whom we kicked is not there any more: no later reading takes them for somebody who left."""
-    community.note_left(chat_id=gated_chat_id(), telegram_ids=_done(operation_id), at=timezone.now())
+    """Whom we kicked is not there any more, unless they have come back since."""
+    chat_id = gated_chat_id()
+    gone = kick_record.kicked(chat_id) & set(_done(operation_id))
+    community.note_left(chat_id=chat_id, telegram_ids=gone, at=timezone.now())
 
 
 def _protect_returned(operation_id: int) -> None:

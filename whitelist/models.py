@@ -273,20 +273,3 @@ class Bot(models.Model):
 
     def __str__(self) -> str:
         return f"@{self.username}" if self.username else str(self.bot_id)
-
-
-class OwnerNotice(models.Model):
-    """Something that the bot has to tell the owners."""
-
-    text = models.TextField()
-    created_at = models.DateTimeField(default=timezone.now)
-    told_at = models.DateTimeField(null=True)
-
-    class Meta:
-        default_permissions = ()
-        indexes: ClassVar = [
-            models.Index(fields=["id"], name="notice_untold_idx", condition=Q(told_at=None)),
-        ]
-
-    def __str__(self) -> str:
-        return self.text[:80]

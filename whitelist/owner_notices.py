@@ -1,26 +1,23 @@
-"""Telling the owners of the community what nobody asked for: in the record, in Slack, and through the bot."""
+"""What the bot has to say unasked: the messages of the outbox whose way is the bot.
+
+They go out here and not with the others, because the bot's process holds its only connection.
+"""
 
 from __future__ import annotations
 
-from django.conf import settings
-from django.utils import timezone
+from members.notices import delivery
+from members.notices.delivery import note_sent
+from members.notices.kinds import Channel
+from members.notices.models import Message
 
-from members.operations import notices
-from whitelist.models import OwnerNotice
-
-
-def tell_owners(text: str, *, actor: str, operation_id: int | None = None) -> None:
-    """Call it outside a transaction: it may wait for Slack. The bot tells it when it runs next."""
-    if settings.TELEGRAM_BOT_TOKEN and settings.TELEGRAM_BOT_OWNERS:
-        OwnerNotice.objects.create(text=text)
-    notices.notify(text, actor=actor, operation_id=operation_id)
+__all__ = ["note_sent", "text_of", "untold"]
 
 
-def untold() -> list[OwnerNotice]:
+def untold() -> list[Message]:
     """What the bot has still to say, the oldest first."""
-    return list(OwnerNotice.objects.filter(told_at=None).order_by("pk")[:20])
+    delivery.collect([Channel.BOT])
+    return delivery.due(Channel.BOT)
 
 
-def note_told(notice: OwnerNotice) -> None:
-    """It was said: to whoever has opened the bot."""
-    OwnerNotice.objects.filter(pk=notice.pk).update(told_at=timezone.now())
+def text_of(message: Message) -> str:
+    return delivery.envelope_of(message).text

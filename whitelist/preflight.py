@@ -65,11 +65,11 @@ class Report:
 def look(*, now: datetime) -> Report:
     """How things stand; changes nothing but subscriptions whose time has come."""
     sweep = plan_sweep(now=now)
-    reading = community.last_reading(gated_chat_id())
+    reading, members = community.last_reading(gated_chat_id()), sweep.plan.reach
     return Report(
-        census=facts.census(now=now),
+        census=facts.census(now=now, members=members, at_risk_now=sweep.plan.count),
         sweep=sweep,
-        accounted=facts.accounted_for(),
+        accounted=facts.accounted_for(members=members),
         size=(reading.expected or reading.seen) if reading else 0,
         reading=reading,
     )

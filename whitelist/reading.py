@@ -26,7 +26,7 @@ from whitelist.burning import Reading, left_unseen
 from whitelist.community import Member, present_ids
 from whitelist.decision import Role
 from whitelist.names import Name, names_of
-from whitelist.record import gated_chat_id
+from whitelist.record import bot_api_id, gated_chat_id
 
 HEARTBEAT_SECONDS = 1.0
 TURN_PATIENCE = 30.0
@@ -105,34 +105,49 @@ async def _read(reader: TelegramReader, roster: Roster, before: Mapping[int, Nam
 
 
 async def find_community(reader: TelegramReader, chat_id: int) -> PlatformGroup:
-    """The gated community among the groups of the account. Raises Refused where it is not."""
+    """The gated community among the groups of the account. Raises Refused where it is not.
+
+    Basic groups and supergroups are numbered apart: one of each may have the same id.
+    """
+    basic: PlatformGroup | None = None
     async with aclosing(reader.groups()) as pages:
         async for page in pages:
             for group in page:
-                if group.id == str(chat_id) and group.superseded_by is None:
-                    if group.kind is GroupKind.BASIC:
-                        raise Refused(
-                            "The gated community is a basic group: turn it into a supergroup first",
-                            code="basic_group",
-                        )
+                if group.id == str(chat_id) and group.kind is GroupKind.SUPERGROUP:
                     return group
+                basic = group if group.id == str(chat_id) else basic
+    if basic is None:
+        raise Refused(
+            f"The Telegram account is not in the gated community {chat_id}: let it join, or correct "
+            "TELEGRAM_GATED_CHAT_ID",
+            code="not_in_community",
+        )
+    if basic.superseded_by is None:
+        raise Refused(
+            "The gated community is a basic group: turn it into a supergroup first", code="basic_group"
+        )
     raise Refused(
-        f"The Telegram account is not in the gated community {chat_id}: let it join, or correct "
-        "TELEGRAM_GATED_CHAT_ID",
-        code="not_in_community",
+        "The gated community became a supergroup: set TELEGRAM_GATED_CHAT_ID to "
+        f"{bot_api_id(int(basic.superseded_by))}",
+        code="migrated",
     )
 
 
 async def _ask_about(
     reader: TelegramReader, group: PlatformGroup, gone: Mapping[int, Name], roster: Roster
 ) -> None:
-    """The list does not show them: were they thrown out, and does a search for them find them after all?"""
+    """The list does not show them: were they thrown out, and does a search for them find them after all?
+
+    Who has no name to search for is taken for gone, but nobody says that they left by themselves.
+    """
     with suppress(Refused):  # only admins see who was thrown out
         roster.removed |= set(map(int, await reader.banned_from(group))) & gone.keys()
     for telegram_id, name in gone.items():
         if text := name.username or name.name:
             shown = await reader.search_members(group, text)
             roster.still_there |= {telegram_id} & {int(line.user.id) for line in shown}
+        else:
+            roster.removed.add(telegram_id)
 
 
 def _member(line: RosterLine, own_id: str) -> Member:

@@ -23,6 +23,11 @@ def gated_chat_id() -> int:
     return -number - _MARK if -number > _MARK else -number
 
 
+def bot_api_id(chat_id: int) -> int:
+    """The id of a supergroup as bots, and most programs, write it."""
+    return -_MARK - chat_id
+
+
 def note(action: str, telegram_ids: Iterable[int], *, actor: str, at: datetime, detail: str = "") -> None:
     """One line for each person, all with the same detail."""
     note_each(action, dict.fromkeys(telegram_ids, detail), actor=actor, at=at)

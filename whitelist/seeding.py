@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from whitelist import community, services
+from whitelist import community, kick_record, services
 from whitelist.models import WhitelistEntry
 from whitelist.reading import Roster
 
@@ -52,11 +52,14 @@ def plan_seeding(roster: Roster, *, revive: bool = False) -> Seeding:
 def seed(roster: Roster, *, actor: str, revive: bool = False) -> Seeding:
     """Protect everybody on `roster`. Who was burned stays so, unless `revive`. Done twice it changes nothing.
 
-    The roster becomes the snapshot first: so whoever left while nobody listened is burned.
+    The roster becomes the snapshot first: so whoever left while nobody listened is burned. Protection is
+    as of when the reading began: so a leave since then burns it, also one that is told late.
     """
-    reading = reconcile(roster)
-    granted = services.grant(telegram_ids=roster.members, actor=actor, source=SOURCE)
-    revived = services.revive(telegram_ids=granted.burned, actor=actor, note=SOURCE) if revive else []
+    left = reconcile(roster)
+    there = roster.members.keys() & community.present_ids(roster.chat_id)  # who has left since is not
+    granted = services.grant(telegram_ids=there, actor=actor, source=SOURCE, at=roster.read_at)
+    again = granted.burned if revive else []
+    revived = services.revive(telegram_ids=again, actor=actor, note=SOURCE, at=roster.read_at)
     return Seeding(
         members=len(roster.members),
         expected=roster.expected,
@@ -65,7 +68,7 @@ def seed(roster: Roster, *, actor: str, revive: bool = False) -> Seeding:
         already=len(granted.already),
         burned=len(granted.burned) - len(revived),
         revived=len(revived),
-        left=reading,
+        left=left,
     )
 
 
@@ -76,6 +79,6 @@ def reconcile(roster: Roster) -> int:
         members=list(roster.members.values()),
         expected=roster.expected,
         at=roster.read_at,
-        removed=roster.removed,
+        removed=roster.removed | kick_record.kicked(roster.chat_id),
         still_there=roster.still_there,
     ).burned

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from whitelist import bulk
 from whitelist.burning import Cause, CommunityEvent, burn_cause
 from whitelist.models import WhitelistEntry
 from whitelist.record import note as note_down
@@ -137,9 +138,11 @@ def _grant_once(ids: Sequence[int], actor: str, source: str, note: str, at: date
             done.already.append(telegram_id)
         else:
             done.burned.append(telegram_id)
-    WhitelistEntry.objects.bulk_create(
-        WhitelistEntry(telegram_id=telegram_id, source=source, note=note, granted_at=at, granted_by=actor)
-        for telegram_id in done.new
+    bulk.insert(
+        WhitelistEntry,
+        ["telegram_id"],
+        [[telegram_id] for telegram_id in done.new],
+        same={"source": source, "note": note, "granted_at": at, "granted_by": actor},
     )
     detail = f"{source}: {note}" if note else source
     write = note_together if len(done.new) > _MANY else note_down

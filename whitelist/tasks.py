@@ -19,7 +19,6 @@ from members.operations.tasks import enqueue
 from members.platforms.errors import PlatformError
 from whitelist import flags, seeding_jobs, subscriptions
 from whitelist.models import SeedingJob
-from whitelist.owner_notices import tell_owners
 from whitelist.reading import read_community
 from whitelist.record import gated_chat_id
 from whitelist.seeding import reconcile
@@ -81,28 +80,23 @@ def wake_seedings() -> None:
 
 
 @shared_task
-def sweep_on_schedule() -> None:
+def sweep_on_schedule() -> str | None:
     """A sweep, if somebody switched its schedule on. While kicks are off it writes down whom it would kick.
 
     One above the cap kicks nobody: it stands among the operations as refused, and the owners are told.
     """
     if not gated_chat_id():
-        return
+        return None
     plan = plan_sweep(now=timezone.now()).plan
     if not plan.steps:
-        return
+        return None
     operation = services.plan_operation(plan=plan, actor=SCHEDULE)
     if operation.over_cap:
         services.refuse_operation(operation=operation, actor=SCHEDULE)
         log.warning("sweep.refused", operation=operation.pk, why=operation.over_cap)
-        tell_owners(
-            f"Nobody was kicked: a scheduled sweep would kick {plan.count:,} people. {operation.over_cap} "
-            f"Look at operation {operation.pk}, and have somebody who may override the cap do it, or not.",
-            actor=SCHEDULE.name,
-            operation_id=operation.pk,
-        )
-        return
+        return worker.reference(operation)
     services.confirm_operation(
         operation_id=operation.pk, plan_hash=plan.hash, count=plan.count, actor=SCHEDULE
     )
     enqueue(operation.pk)
+    return worker.reference(operation)

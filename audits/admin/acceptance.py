@@ -6,16 +6,18 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from audits.exclusions.effects import accepting, today
+from audits.exclusions.models import ExclusionRequest, RequestState
 from audits.lifecycle import State
 from audits.models import Finding
-from members.models import Exclusion, holding
+from members.models import Exclusion
 
 if TYPE_CHECKING:
     ExclusionFormBase = forms.ModelForm[Exclusion]
@@ -23,28 +25,44 @@ else:
     ExclusionFormBase = forms.ModelForm
 
 
-def accepting(finding: Finding | None = None) -> QuerySet[Exclusion]:
-    """The exclusions that hold today and accept `finding`; without one, a subquery for a list of findings.
-
-    As `audits.sight` judges it: one without a person is for everybody, one without a kind for every kind.
-    """
-
-    def value(field: str) -> Any:
-        return OuterRef(field) if finding is None else getattr(finding, field)
-
-    return Exclusion.objects.filter(
-        holding(_today()),
-        Q(employee_id=value("employee_id")) | Q(employee=None),
-        Q(kind=value("kind")) | Q(kind=""),
-        platform=value("platform"),
-        group_external_id=value("group_external_id"),
-    )
-
-
 def may_accept(request: HttpRequest, finding: Finding) -> bool:
-    """Whether the reader may accept the finding: an open one, of a group, that is not accepted yet."""
-    acceptable = finding.state == State.OPEN and finding.group_external_id and not accepting(finding).exists()
-    return bool(acceptable) and request.user.has_perm("members.add_exclusion")
+    """Whether the reader may accept the finding: an open one, of a group, that is not accepted yet.
+
+    Not one about somebody who was deleted: without the person it would be accepted for everybody.
+    """
+    about_nobody = bool(finding.subject) and finding.employee_id is None
+    acceptable = finding.state == State.OPEN and finding.group_external_id and not about_nobody
+    return bool(acceptable) and may_ask(request) and not accepting(finding).exists()
+
+
+def may_ask(request: HttpRequest) -> bool:
+    """Whether the reader may ask for exclusions; whoever may grant them may."""
+    return request.user.has_perm("audits.add_exclusionrequest") or may_decide(request)
+
+
+def may_decide(request: HttpRequest) -> bool:
+    """Whether the reader may grant exclusions at all."""
+    return request.user.has_perm("members.add_exclusion")
+
+
+def grants_alone(request: HttpRequest) -> bool:
+    """Whether what the reader accepts is granted at once, with nobody else asked."""
+    return may_decide(request) and not settings.REQUIRE_SECOND_PERSON
+
+
+def request_for(finding: Finding) -> ExclusionRequest | None:
+    """The request that waits for a decision about exactly this finding."""
+    return ExclusionRequest.objects.filter(state=RequestState.WAITING, **place_of(finding)).first()
+
+
+def place_of(finding: Finding) -> dict[str, Any]:
+    """What an exclusion of exactly this finding is about."""
+    return {
+        "platform": finding.platform,
+        "group_external_id": finding.group_external_id,
+        "employee": finding.employee,
+        "kind": finding.kind,
+    }
 
 
 class AcceptanceForm(ExclusionFormBase):
@@ -60,12 +78,7 @@ class AcceptanceForm(ExclusionFormBase):
         }
 
     def __init__(self, finding: Finding, data: Any = None) -> None:
-        exactly = {
-            "platform": finding.platform,
-            "group_external_id": finding.group_external_id,
-            "employee": finding.employee,
-            "kind": finding.kind,
-        }
+        exactly = place_of(finding)
         ended = Exclusion.objects.filter(**exactly).first()
         super().__init__(
             data, instance=ended or Exclusion(**exactly), initial={"reason": "", "expires": None}
@@ -73,9 +86,14 @@ class AcceptanceForm(ExclusionFormBase):
 
     def clean_expires(self) -> date | None:
         expires: date | None = self.cleaned_data["expires"]
-        if expires is not None and expires < _today():
+        if expires is not None and expires < today():
             raise ValidationError("This day is over.")
         return expires
+
+    def as_request(self) -> ExclusionRequest:
+        """The same as a wish that somebody else decides about; not stored."""
+        same = ("platform", "group_external_id", "employee", "kind", "reason", "expires")
+        return ExclusionRequest(**{name: getattr(self.instance, name) for name in same})
 
     def grant(self, granted_by: str) -> Exclusion | None:
         """Store the exclusion as granted now; None when somebody else has granted it at the same moment."""
@@ -86,7 +104,3 @@ class AcceptanceForm(ExclusionFormBase):
         except IntegrityError:
             return None
         return exclusion
-
-
-def _today() -> date:
-    return timezone.now().date()

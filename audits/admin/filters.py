@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from members.admin.customers import CustomerFilter as GroupCustomerFilter
 from members.list_filters import LinkedFilter
 from members.models import Group
 
@@ -10,3 +11,9 @@ class GroupFilter(LinkedFilter):
     title = "group"
     parameter_name = "group__id__exact"
     model = Group
+
+
+class CustomerFilter(GroupCustomerFilter):
+    """Of rows that are about a group."""
+
+    group = "group__"

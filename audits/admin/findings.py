@@ -15,17 +15,22 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from audits.admin.acceptance import AcceptanceForm, accepting, may_accept
-from audits.admin.filters import GroupFilter
+from audits.admin.acceptance import AcceptanceForm, grants_alone, may_accept, may_ask, request_for
+from audits.admin.filters import CustomerFilter, GroupFilter
 from audits.admin.leavers import RemoveLeaversAction
 from audits.admin.remedies import AddMissingAction, group_keys
 from audits.display import CHANGE_TONES, KINDS_BY_URGENCY, STATE_TONES, in_order_of, words
+from audits.exclusions import requests
+from audits.exclusions.effects import accepting
+from audits.exclusions.requests import RequestRefused
 from audits.lifecycle import Change, State
 from audits.models import Finding, FindingChange
+from audits.powerless import beyond_us, mendable, why_beyond_us
 from audits.remediation.selections import GroupKey, MissingSelection
 from members.admin.base import TableExportMixin
 from members.list_filters import ALL, DefaultFilter, LinkedFilter, number
 from members.models import Employee
+from members.operations.services import actor_of
 from members.policy import FindingKind
 from members.records import RecordAdmin, link
 from members.tables import LabelledResource, Moment, WholeNumber, shown
@@ -55,6 +60,22 @@ class EmployeeFilter(LinkedFilter):
     title = "employee"
     parameter_name = "employee__id__exact"
     model = Employee
+
+
+class OurRightFilter(admin.SimpleListFilter):
+    title = "our account"
+    parameter_name = "our_right"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("lacking", "lacks the right to mend it"), ("there", "may mend it, as far as we know")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Finding]) -> QuerySet[Finding]:
+        match self.value():
+            case "lacking":
+                return queryset.filter(beyond_us())
+            case "there":
+                return queryset.filter(mendable())
+        return queryset
 
 
 class ChangedByFilter(admin.SimpleListFilter):
@@ -180,7 +201,9 @@ class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExp
         GroupFilter,
         EmployeeFilter,
         ChangedByFilter,
+        OurRightFilter,
         "group__category",
+        CustomerFilter,
         "employee__teams",
     )
     list_select_related = ("group", "employee")
@@ -258,15 +281,20 @@ class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExp
     def accept_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask for the reason and the end, then grant the exclusion and say when it takes effect."""
         finding = get_object_or_404(Finding.objects.select_related("group", "employee"), pk=pk)
-        if not self.has_view_permission(request, finding) or not request.user.has_perm(
-            "members.add_exclusion"
-        ):
+        if not self.has_view_permission(request, finding) or not may_ask(request):
             raise PermissionDenied
         page = HttpResponseRedirect(reverse("admin:audits_finding_change", args=[pk]))
         if not may_accept(request, finding):
             messages.warning(request, "There is nothing to accept: this finding is accepted or over already.")
             return page
+        if (waiting := request_for(finding)) is not None:
+            asked = link(waiting, "This is asked for already.")
+            messages.warning(request, format_html("{} Somebody has to decide about it.", asked))
+            return page
         form = AcceptanceForm(finding, request.POST if request.method == "POST" else None)
+        if form.is_valid() and not grants_alone(request):
+            self._ask(request, form)
+            return page
         if form.is_valid():
             exclusion = form.grant(request.user.get_username())
             if exclusion is None:
@@ -284,8 +312,19 @@ class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExp
             "finding": finding,
             "form": form,
             "opts": self.opts,
+            "alone": grants_alone(request),
         }
         return TemplateResponse(request, "admin/audits/finding/accept.html", context)
+
+    def _ask(self, request: HttpRequest, form: AcceptanceForm) -> None:
+        """Leave the decision to somebody else."""
+        try:
+            asked = requests.ask(request=form.as_request(), actor=actor_of(request.user), needs_another=True)
+        except RequestRefused as error:
+            messages.warning(request, str(error))
+        else:
+            waiting = link(asked, "Asked for as an exception.")
+            messages.success(request, format_html("{} Somebody else has to grant it.", waiting))
 
     @admin.display(description="Finding", ordering="kind")
     def what(self, finding: Finding) -> str:
@@ -295,6 +334,8 @@ class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExp
     def about(self, finding: Any) -> str | SafeString:
         if finding.accepted and finding.state == State.OPEN:
             return format_html("{} {}", finding.detail, badge("Accepted", hint=NEXT_AUDIT))
+        if finding.state == State.OPEN and (why := why_beyond_us(finding.kind, finding.group)):
+            return format_html("{} {}", finding.detail, badge("No right", "warn", hint=why))
         return finding.detail
 
     @admin.display(description="Group", ordering="group__name")

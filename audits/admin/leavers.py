@@ -10,10 +10,13 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from audits.lifecycle import State
 from audits.models import Finding
+from audits.staff_changes.admin.changes import may_begin
+from audits.staff_changes.admin.offers import links_to_begin
+from audits.staff_changes.facts import ChangeKind
 from members.models import Employee
 from members.operations.admin.planning import may_plan, show_plan
 from members.platforms.types import Platform
@@ -22,6 +25,8 @@ from telegram_ops.references import PersonUnclear
 from telegram_ops.removal_plans import RemovalSelection
 from telegram_ops.removals import plan_removal
 
+NAMED = 5
+"""Of how many who left at once the message names the way on."""
 _NOBODY_LEFT = "None of the selected findings is about somebody who left and is still there."
 
 
@@ -40,20 +45,21 @@ class LeaverOffer:
 
 
 def offer_removal(request: HttpRequest, leavers: Iterable[Employee]) -> None:
-    """Say where they can be taken out of their groups, to whoever may plan that."""
+    """Say where they can be taken out of their groups, and how their leaving is seen through, to whoever may
+    do that."""
     people = list(leavers)
-    if not people or not may_plan(request):
-        return
-    query = urlencode({"person": ", ".join(person.key for person in people)})
-    messages.warning(
-        request,
-        format_html(
-            '{} may still be in groups. <a href="{}?{}">Plan the removal</a>',
-            ", ".join(person.name for person in people),
-            reverse("admin:remove_person"),
-            query,
-        ),
-    )
+    names = ", ".join(person.name for person in people)
+    ways = []
+    if people and may_begin(request):
+        links = links_to_begin(people[:NAMED], ChangeKind.LEAVING)
+        ways.append(format_html("See it through with a checklist: {}", links))
+    if people and may_plan(request):
+        query = urlencode({"person": ", ".join(person.key for person in people)})
+        url = f"{reverse('admin:remove_person')}?{query}"
+        ways.append(format_html('<a href="{}">Plan the removal</a>', url))
+    if ways:
+        said = format_html_join(" · ", "{}", ((way,) for way in ways))
+        messages.warning(request, format_html("{} may still be in groups. {}", names, said))
 
 
 class RemoveLeaversAction:

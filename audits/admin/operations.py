@@ -18,7 +18,7 @@ from members.operations.admin.operations import OperationAdmin
 from members.operations.admin.pages import Offer
 from members.operations.membership import REMOVE
 from members.operations.models import Operation
-from members.platforms.types import AdminStatus, Platform
+from members.platforms.types import Platform
 
 NAMED = 5
 """How many groups a warning names."""
@@ -56,7 +56,7 @@ class CheckedOperationAdmin(OperationAdmin):
         removals = operation.steps.filter(platform=Platform.TELEGRAM, verb=REMOVE)
         powerless = Group.objects.filter(
             platform=Platform.TELEGRAM,
-            admin_status=AdminStatus.MEMBER,
+            may_remove=False,
             external_id__in=removals.values("group_id"),
         )
         names = list(powerless.order_by("name").values_list("name", flat=True))
@@ -66,8 +66,8 @@ class CheckedOperationAdmin(OperationAdmin):
         named = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
         return [
             *others,
-            f"Our Telegram account was no admin when an audit last looked, and may probably "
-            f"not remove anybody from: {named}.",
+            f"Our Telegram account had no right to remove people when an audit last looked, and may "
+            f"probably not remove anybody from: {named}.",
         ]
 
 

@@ -17,7 +17,8 @@ from audits.admin.remedies import GONE, AddMissingAction, keys_of
 from audits.admin.whereabouts import WhereaboutsPage
 from audits.rebranding import load_rebranding
 from audits.remediation.people import plan_people
-from audits.remediation.selections import GroupKey, MissingSelection, PeopleSelection
+from audits.remediation.selections import GroupKey, MissingSelection, PeopleSelection, Where
+from audits.staff_changes.admin.offers import JoiningOffer
 from members.admin.groups import GroupAdmin
 from members.admin.people import EmployeeAdmin, TeamAdmin
 from members.models import Category, Employee, Group, Team
@@ -38,6 +39,16 @@ class WhereForm(forms.Form):
         initial=[str(platform) for platform in Platform],
         widget=forms.CheckboxSelectMultiple,
     )
+    where = forms.ChoiceField(
+        choices=[
+            (str(Where.REQUIRED), "Where the rules require it"),
+            (str(Where.OPTIONAL), "Also where it is optional"),
+            (str(Where.ALL), "In all of these groups, whatever the rules say"),
+        ],
+        initial=str(Where.REQUIRED),
+        required=False,
+        widget=forms.RadioSelect,
+    )
     category = forms.ModelChoiceField(
         Category.objects.order_by("position"),
         required=False,
@@ -55,6 +66,7 @@ class WhereForm(forms.Form):
             teams=keys if chosen.model is Team else (),
             platforms=tuple(Platform(name) for name in self.cleaned_data["platforms"]),
             category=category.key if category is not None else "",
+            where=Where(self.cleaned_data["where"] or Where.REQUIRED),
         )
 
 
@@ -125,7 +137,7 @@ class AddEverywhereAction:
         return ask(self, request, queryset, WhereForm, "Add to groups")
 
 
-class RemedyEmployeeAdmin(AddEverywhereAction, LeaverOffer, WhereaboutsPage, EmployeeAdmin):
+class RemedyEmployeeAdmin(AddEverywhereAction, JoiningOffer, LeaverOffer, WhereaboutsPage, EmployeeAdmin):
     actions = (*EmployeeAdmin.actions, "add_to_groups")
 
 

@@ -10,14 +10,15 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from audits.admin.filters import GroupFilter
+from audits.admin.filters import CustomerFilter, GroupFilter
 from audits.admin.remedies import AddMissingAction, group_keys
 from audits.display import VERDICT_TONES, VERDICTS_BY_URGENCY, in_order_of, words
 from audits.latest import newest_results, recorded_runs
 from audits.models import GroupResult
+from audits.reasons import Reasons
 from audits.remediation.selections import MissingSelection
 from members.list_filters import ALL, DefaultFilter, number
 from members.models import Employee
@@ -68,11 +69,12 @@ PEOPLE = (
 
 
 def _look_up_people(results: Collection[Any]) -> None:
-    """Give each result `people`: key → employee, for everybody it lists; one query for all of them."""
+    """Give each result `people` (key → employee, for everybody it lists) and `reasons`, for a few queries."""
     keys = {key for result in results for field in PEOPLE for key in getattr(result, field)}
     people = Employee.objects.in_bulk(keys, field_name="key")
+    reasons = Reasons.load()
     for result in results:
-        result.people = people
+        result.people, result.reasons = people, reasons
 
 
 def _people_column(field: str) -> Any:
@@ -85,6 +87,26 @@ def _people_column(field: str) -> Any:
         return format_html_join(", ", "{}", rows) or DASH
 
     return column
+
+
+def _missing_column(field: str) -> Any:
+    """The same for people who are missing, each with the reason why they are asked for."""
+
+    @admin.display(description=words(field))
+    def column(self: GroupResultAdmin, result: Any) -> SafeString:
+        rows = (
+            (link(result.people[key]) if key in result.people else key, _why(result, key))
+            for key in getattr(result, field)
+        )
+        lines = format_html_join("", '<li>{} <span class="quiet">{}</span></li>', rows)
+        return format_html('<ul class="feed">{}</ul>', lines)
+
+    return column
+
+
+def _why(result: Any, key: str) -> str:
+    why: str = result.reasons.why(key, result.group.platform, result.category_key)
+    return why
 
 
 @admin.register(GroupResult)
@@ -105,6 +127,7 @@ class GroupResultAdmin(AddMissingAction, RecordAdmin):
         GroupFilter,
         "group__platform",
         "category",
+        CustomerFilter,
         "requires_full_team",
         "privacy",
         "history_visibility",
@@ -133,9 +156,9 @@ class GroupResultAdmin(AddMissingAction, RecordAdmin):
     tab_order = VERDICTS_BY_URGENCY
     empty_hint = "Run an audit: it writes one line for every group."
     people_required_present = _people_column("required_present")
-    people_required_missing = _people_column("required_missing")
+    people_required_missing = _missing_column("required_missing")
     people_optional_present = _people_column("optional_present")
-    people_optional_missing = _people_column("optional_missing")
+    people_optional_missing = _missing_column("optional_missing")
     people_excluded = _people_column("excluded")
     people_unresolved = _people_column("unresolved")
     people_under_review = _people_column("under_review")
@@ -188,9 +211,9 @@ class GroupResultAdmin(AddMissingAction, RecordAdmin):
         return result.completeness
 
     @admin.display(description="Missing", ordering="missing_count")
-    def missing(self, result: Any) -> str:
-        names = (str(result.people.get(key, key)) for key in result.required_missing)
-        return ", ".join(names) or DASH
+    def missing(self, result: Any) -> str | SafeString:
+        names = ((_why(result, key), result.people.get(key, key)) for key in result.required_missing)
+        return format_html_join(", ", '<span title="{}">{}</span>', names) or DASH
 
     @admin.display(description="Flags")
     def flag_badges(self, result: GroupResult) -> str | SafeString:

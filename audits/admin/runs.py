@@ -20,15 +20,17 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
 from audits import services
+from audits.admin.run_reports import RunReportPages
 from audits.contract import totals
 from audits.display import progress_label, run_badge, run_time, started_by
 from audits.models import AuditRun, RunReport, RunState, Trigger
 from audits.remediation.missing import plan_missing
 from audits.remediation.selections import MissingSelection
 from audits.reports import NOT_WRITTEN, store_reports
-from audits.run_page import load_run_page, seconds_to_go
+from audits.run_page import awaits_files, load_run_page, seconds_to_go
 from audits.tasks import enqueue
 from members.charts import percent
+from members.list_filters import ALL, DefaultFilter
 from members.operations.admin.planning import may_plan, show_plan
 from members.platforms.types import Platform
 from members.records import RecordAdmin
@@ -50,15 +52,28 @@ class StartForm(forms.Form):
     )
 
 
+class ExtentFilter(DefaultFilter):
+    """Live events bring about many audits of a group or two: without a choice the list leaves them out."""
+
+    title = "extent"
+    parameter_name = "extent"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("whole", "Whole platforms"), ("narrow", "Single groups"), (ALL, "All audits")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditRun]) -> QuerySet[AuditRun]:
+        return queryset if self.value() == ALL else queryset.filter(narrow=self.value() == "narrow")
+
+
 @admin.register(AuditRun)
-class AuditRunAdmin(RecordAdmin):
+class AuditRunAdmin(RunReportPages, RecordAdmin):
     list_display = (
         "name",
         "status",
         "platform_names",
         "started",
         "took",
-        "groups",
+        "group_count",
         "coverage",
         "new_findings",
         "resolved_findings",
@@ -66,7 +81,7 @@ class AuditRunAdmin(RecordAdmin):
         "by",
     )
     list_display_links = ("name",)
-    list_filter = ("state", "trigger", "deep")
+    list_filter = (ExtentFilter, "state", "trigger", "deep")
     date_hierarchy = "created_at"
     show_facets = admin.ShowFacets.ALWAYS
     change_list_template = "admin/audits/auditrun/change_list.html"
@@ -158,15 +173,16 @@ class AuditRunAdmin(RecordAdmin):
     def progress_view(self, request: HttpRequest, run_id: int) -> JsonResponse:
         """What progress.js polls."""
         run = self._visible(request, run_id)
+        writing = awaits_files(run)
         return JsonResponse(
             {
                 "state": run.state,
-                "label": progress_label(run),
+                "label": "The files are being written" if writing else progress_label(run),
                 "done": 0,
                 "total": None,
                 "percent": None if run.state == RunState.QUEUED else run.progress_percent,
                 "eta_seconds": seconds_to_go(run, timezone.now()),
-                "finished": run.finished,
+                "finished": run.finished and not writing,
                 "url": None,
             }
         )
@@ -228,7 +244,7 @@ class AuditRunAdmin(RecordAdmin):
         return run_time(run)
 
     @admin.display(description="Groups")
-    def groups(self, run: AuditRun) -> str:
+    def group_count(self, run: AuditRun) -> str:
         return f"{run.summary['groups']:,}" if run.summary else DASH
 
     @admin.display(description="Coverage")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from io import BytesIO
 from typing import Any
 
@@ -25,7 +26,7 @@ from members.ui import Tone
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TONES: dict[Presence, Tone] = {
     Presence.PRESENT: "good",
-    Presence.MISSING: "bad",
+    Presence.MISSING: "muted",
     Presence.EXCLUDED: "muted",
     Presence.UNRESOLVED: "warn",
 }
@@ -38,6 +39,15 @@ _COLUMNS = (
     Column("Wanted", 12),
     Column("Why", 80),
 )
+
+
+def _described(row: Whereabout) -> tuple[str, Tone]:
+    """Whether they are there, as a badge: only where they have to be is their absence a fault."""
+    if row.lacked:
+        return "Missing", "bad"
+    if row.presence is Presence.MISSING:
+        return "Not there", "muted"
+    return str(row.presence).capitalize(), TONES[row.presence]
 
 
 class FilterForm(forms.Form):
@@ -83,30 +93,35 @@ class WhereaboutsPage:
         rights = ("members.view_employee", "audits.view_groupresult")
         if not request.user.has_perms(rights):
             raise PermissionDenied
-        everything = load_whereabouts(employee)
-        form = FilterForm(request.GET)
-        form.is_valid()
-        rows = [row for row in everything.rows if form.accepts(row)]
-        if request.GET.get("format") == "xlsx":
-            return _workbook(employee, rows)
-        counts = dict.fromkeys(Presence, 0)
-        for row in everything.rows:
-            counts[row.presence] += 1
-        query = request.GET.copy()
-        query["format"] = "xlsx"
         context = {
             **self.admin_site.each_context(request),
             "title": f"Where {employee.name} is",
-            "employee": employee,
             "opts": self.opts,
-            "form": form,
-            "lines": [(row, TONES[row.presence]) for row in rows],
-            "total": len(everything.rows),
-            "counts": [(str(presence).capitalize(), count) for presence, count in counts.items() if count],
-            "as_of": [(platform.label, everything.as_of.get(platform)) for platform in Platform],
-            "xlsx": f"?{query.urlencode()}",
         }
-        return TemplateResponse(request, "admin/members/employee/whereabouts.html", context)
+        return respond(request, employee, context, "admin/members/employee/whereabouts.html")
+
+
+def respond(request: HttpRequest, employee: Employee, context: dict[str, Any], template: str) -> HttpResponse:
+    """The page of one employee's groups, under the filters in the address, or the same as a workbook."""
+    everything = load_whereabouts(employee)
+    form = FilterForm(request.GET)
+    form.is_valid()
+    rows = [row for row in everything.rows if form.accepts(row)]
+    if request.GET.get("format") == "xlsx":
+        return _workbook(employee, rows)
+    counts = Counter(_described(row)[0] for row in everything.rows)
+    query = request.GET.copy()
+    query["format"] = "xlsx"
+    context |= {
+        "employee": employee,
+        "form": form,
+        "lines": [(row, *_described(row)) for row in rows],
+        "total": len(everything.rows),
+        "counts": counts.most_common(),
+        "as_of": [(platform.label, everything.as_of.get(platform)) for platform in Platform],
+        "xlsx": f"?{query.urlencode()}",
+    }
+    return TemplateResponse(request, template, context)
 
 
 def _workbook(employee: Employee, rows: list[Whereabout]) -> HttpResponse:

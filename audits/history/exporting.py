@@ -4,35 +4,44 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from django.db.models import Avg, Sum, TextField
+from django.db.models import Avg, Count, Sum, TextField
 from django.db.models.functions import Cast, Length
 
-from audits.history.feed import Excerpt, chapter_of, messages_in
+from audits.history.feed import Excerpt, chapter_of, sparing_memory, within
 from audits.history.formats import Format
-from audits.history.models import Blob, Conversation, MessageFile
+from audits.history.models import Blob, Conversation, Message, MessageFile
 from audits.history.renderers.base import Chapter, Renderer
 from audits.history.sinks import FolderSink, ZipSink, put_in_place, whole_file, whole_folder
 from audits.history.store import conversation_of
 from members.models import Group
 
-_OVERHEAD = {
-    Format.SLACK_ZIP: 0.15,
-    Format.TELEGRAM_JSON: 1.2,
-    Format.HTML: 0.6,
-    Format.TEXT: 0.3,
-    Format.JSONL: 1.3,
+
+@dataclass(frozen=True, slots=True)
+class _Weight:
+    """How many bytes a format writes for a message, for each character of its text, and of what was sent."""
+
+    message: float
+    text: float
+    raw: float
+
+
+_WEIGHTS = {
+    Format.SLACK_ZIP: _Weight(10, 0, 0.15),  # packed
+    Format.TELEGRAM_JSON: _Weight(250, 2, 0),
+    Format.HTML: _Weight(230, 1, 0),
+    Format.TEXT: _Weight(45, 1, 0),
+    Format.JSONL: _Weight(200, 1, 1),
 }
-"""Bytes that a format writes for each character of what is kept, texts and what the platform sent."""
-
-
-_SAMPLE = 1000
-"""The newest messages stand for all of them."""
+_SAMPLE = 200
+"""The newest messages of a conversation stand for all of them, …"""
+_SAMPLED = 8
+"""… and so many conversations for the others."""
 
 
 class WrongFormat(Exception):
@@ -86,19 +95,33 @@ def check(wish: ExportWish) -> None:
 
 
 def estimate(wish: ExportWish) -> Estimate:
-    """From what is kept by now."""
-    messages, size, files = 0, 0.0, 0
-    length = Length(Cast("raw", TextField())) + Length("text")
-    for conversation in _conversations(wish):
-        rows = messages_in(conversation, wish.excerpt())
-        count = rows.count()
-        some = rows.order_by("-sent_at").annotate(length=length)[:_SAMPLE]
-        messages += count
-        size += count * float(some.aggregate(usual=Avg("length"))["usual"] or 0)
-        if wish.media:
-            held = Blob.objects.filter(pk__in=MessageFile.objects.filter(message__in=rows).values("blob"))
-            files += held.aggregate(total=Sum("size"))["total"] or 0
-    return Estimate(messages, int(size * _OVERHEAD[wish.format]) + files)
+    """From what is kept by now. A handful of queries, for however many groups."""
+    excerpt = wish.excerpt()
+    kept = Conversation.objects.filter(group__in=wish.groups)
+    rows = within(Message.objects.filter(conversation__in=kept), excerpt)
+    if excerpt.since is None and excerpt.until is None:
+        counts = dict(kept.exclude(message_count=0).values_list("pk", "message_count"))
+    else:
+        counts = dict(rows.order_by().values_list("conversation").annotate(Count("pk")))
+    messages, size = sum(counts.values()), _usual_size(counts, excerpt, _WEIGHTS[wish.format])
+    files = 0
+    if wish.media:
+        held = Blob.objects.filter(pk__in=MessageFile.objects.filter(message__in=rows).values("blob"))
+        files = held.aggregate(total=Sum("size"))["total"] or 0
+    return Estimate(messages, int(messages * size) + files)
+
+
+def _usual_size(counts: Mapping[int, int], excerpt: Excerpt, weight: _Weight) -> float:
+    """Bytes that a message takes, as the newest ones of the largest conversations tell."""
+    largest = sorted(counts, key=counts.__getitem__)[-_SAMPLED:]
+    size = 0.0
+    for pk in largest:
+        newest = within(Message.objects.filter(conversation=pk), excerpt).order_by("-sent_at")[:_SAMPLE]
+        lengths = newest.annotate(said=Length("text"), sent=Length(Cast("raw", TextField())))
+        usual = lengths.aggregate(text=Avg("said"), raw=Avg("sent"))
+        one = weight.message + weight.text * (usual["text"] or 0) + weight.raw * (usual["raw"] or 0)
+        size += counts[pk] * one
+    return size / max(sum(counts[pk] for pk in largest), 1)
 
 
 def export_into(wish: ExportWish, folder: Path) -> list[Path]:
@@ -108,24 +131,26 @@ def export_into(wish: ExportWish, folder: Path) -> list[Path]:
     """
     check(wish)
     renderer = wish.format.renderer()
-    match wish.format:
-        case Format.SLACK_ZIP:
-            path = folder / f"{export_name(wish)}.zip"
-            with whole_file(path) as part, part.open("wb") as out:
-                write_zip(wish, out)
-            return [path]
-        case Format.TELEGRAM_JSON:
-            path = folder / export_name(wish)
-            with whole_folder(path) as part:
-                renderer.render(_chapters(wish), FolderSink(part))
-            return [path / "result.json"]
-    return list(_one_by_one(wish, renderer, folder))
+    with sparing_memory():
+        match wish.format:
+            case Format.SLACK_ZIP:
+                path = folder / f"{export_name(wish)}.zip"
+                with whole_file(path) as part, part.open("wb") as out:
+                    write_zip(wish, out)
+                return [path]
+            case Format.TELEGRAM_JSON:
+                path = folder / export_name(wish)
+                with whole_folder(path) as part:
+                    renderer.render(_chapters(wish), FolderSink(part))
+                return [path / "result.json"]
+        return list(_one_by_one(wish, renderer, folder))
 
 
 def write_zip(wish: ExportWish, out: BinaryIO) -> None:
     """The whole export as one ZIP file. Raises WrongFormat."""
     check(wish)
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    packed = zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with sparing_memory(), packed as archive:
         wish.format.renderer().render(_chapters(wish), ZipSink(archive))
 
 
@@ -159,4 +184,6 @@ def _chapters(wish: ExportWish) -> Iterator[Chapter]:
 
 def _conversations(wish: ExportWish) -> Sequence[Conversation]:
     """One for each group, in the order asked for."""
-    return [conversation_of(group) for group in wish.groups]
+    rows = Conversation.objects.filter(group__in=wish.groups).select_related("group")
+    known = {row.group_id: row for row in rows}
+    return [known.get(group.pk) or conversation_of(group) for group in wish.groups]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,6 +13,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
@@ -20,8 +22,10 @@ from audits.history.renderers.base import Chapter, KeptFile, Person, Said, SaidF
 from members.platforms.history import FileKind, MessageKind
 from members.platforms.types import GroupKind, Platform, Privacy
 
-PIECE = 2000
+PIECE = 1000
 """Messages read with one query."""
+_SPARING = {"mmap_size": 0, "cache_size": -2000}
+"""SQLite's settings: nothing of the file in memory, but for 2 MB of pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +56,55 @@ def chapter_of(conversation: Conversation, excerpt: Excerpt) -> Chapter:
         is_private=group.privacy == Privacy.PRIVATE,
         is_archived=group.archived,
         first_at=conversation.first_message_at,
-        people=[Person(row.external_id, row.name, row.username, row.is_bot) for row in people],
+        people=[_person(row) for row in people],
+        find_people=partial(_find_people, group.platform),
         messages=_messages(conversation, excerpt),
         media=_media(conversation, excerpt) if excerpt.media else (),
     )
 
 
+def _person(row: Sender) -> Person:
+    return Person(row.external_id, row.name, row.username, row.is_bot)
+
+
+def _find_people(platform: str, ids: Collection[str]) -> list[Person]:
+    wanted = sorted(ids)
+    found: list[Person] = []
+    for at in range(0, len(wanted), PIECE):
+        rows = Sender.objects.filter(platform=platform, external_id__in=wanted[at : at + PIECE])
+        found += [_person(row) for row in rows.order_by("external_id")]
+    return found
+
+
 def messages_in(conversation: Conversation, excerpt: Excerpt) -> QuerySet[Message]:
     """The rows of an excerpt: what an export of it will hold."""
-    rows = Message.objects.filter(conversation=conversation)
+    return within(Message.objects.filter(conversation=conversation), excerpt)
+
+
+def within(rows: QuerySet[Message], excerpt: Excerpt) -> QuerySet[Message]:
+    """Those of `rows` that were sent in the time of an excerpt."""
     if excerpt.since is not None:
         rows = rows.filter(sent_at__gte=excerpt.since)
     if excerpt.until is not None:
         rows = rows.filter(sent_at__lt=excerpt.until)
     return rows
+
+
+@contextmanager
+def sparing_memory() -> Iterator[None]:
+    """Read with little memory inside: SQLite keeps what it reads, and each row is read but once."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        usual = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in _SPARING}
+        try:
+            for name, value in _SPARING.items():
+                cursor.execute(f"PRAGMA {name}={value}")
+            yield
+        finally:
+            for name, value in usual.items():
+                cursor.execute(f"PRAGMA {name}={value}")
 
 
 class _Row(NamedTuple):

@@ -6,32 +6,14 @@ is kept, and what it stores twice, or late, changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from django.db import transaction
 from django.utils import timezone
 
 from audits.history.models import Conversation, Sender
 from audits.history.retention import load_retention
 from audits.history.store import Stored, store_heard
-from members.platforms import slack_live, telegram_live
 from members.platforms.history import Heard
 from members.platforms.types import Platform, PlatformUser
-
-
-def keep_slack(payload: Mapping[str, Any]) -> Stored:
-    """Keep what an Events API payload tells of a message, if anything."""
-    heard = slack_live.parse_heard(payload, _known_on_slack)
-    return Stored() if heard is None else keep_heard(heard)
-
-
-def keep_telegram(updates: Any) -> Stored:
-    """Keep what an `Updates` of Telegram tells of messages, if anything."""
-    stored = Stored()
-    for heard in telegram_live.parse_heard(updates):
-        stored += keep_heard(heard)
-    return stored
 
 
 @transaction.atomic
@@ -51,7 +33,7 @@ def keep_heard(heard: Heard) -> Stored:
     return store_heard(conversation=conversation, message=heard.message, deleted=heard.deleted)
 
 
-def _known_on_slack(user_id: str) -> PlatformUser | None:
+def known_on_slack(user_id: str) -> PlatformUser | None:
     """Events name nobody: syncs have learnt who wrote here before."""
     row = Sender.objects.filter(platform=Platform.SLACK, external_id=user_id).exclude(name="").first()
     if row is None:

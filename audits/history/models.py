@@ -82,7 +82,9 @@ class Sender(models.Model):
 class Message(models.Model):
     """One message as last read. See `members.platforms.history.Message` for what the numbers mean."""
 
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False
+    )
     origin = models.CharField(max_length=32, blank=True)
     number = models.BigIntegerField()
     sent_at = models.DateTimeField()
@@ -134,7 +136,7 @@ class Blob(models.Model):
 class MessageFile(models.Model):
     """A file of a message, and what it holds where that was asked for."""
 
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="files")
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="files", db_index=False)
     position = models.PositiveSmallIntegerField()
     external_id = models.CharField(max_length=64, db_index=True)
     kind = models.CharField(max_length=13, choices=choices(FileKind), default=FileKind.FILE)
@@ -157,7 +159,9 @@ class MessageFile(models.Model):
 class WeekOfTalk(models.Model):
     """What was said in a conversation in one week, counted. It outlives the messages themselves."""
 
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="weeks")
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="weeks", db_index=False
+    )
     monday = models.DateField(help_text="The week's first day (UTC).")
     messages = models.PositiveIntegerField(default=0, help_text="Everybody's, bots' included.")
     from_customers = models.PositiveIntegerField(default=0)

@@ -52,7 +52,8 @@ def drop(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql":
         _run(schema_editor, f"ALTER TABLE {TABLE} DROP COLUMN {COLUMN}")
     else:
-        _run(schema_editor, *(f"DROP TRIGGER {SHADOW}_{name}" for name in ("new", "gone", "changed")))
+        names = ("new", "gone", "changed")
+        _run(schema_editor, *(f"DROP TRIGGER IF EXISTS {SHADOW}_{name}" for name in names))
         _run(schema_editor, f"DROP TABLE {SHADOW}")
 
 

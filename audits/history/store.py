@@ -60,6 +60,11 @@ class Thread(NamedTuple):
     latest_reply: int | None
 
 
+def latest_of(thread: Thread, replies: Sequence[history.Message], after: int | None) -> int:
+    """The number of the latest reply that is known by now; the thread's own where there is none."""
+    return max(thread.number, after or 0, *(reply.number for reply in replies))
+
+
 def newest_stored() -> int:
     """Where the numbering of the rows has come: whatever is stored from now on has a higher one."""
     return Message.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -100,19 +105,26 @@ def store_page(
 
 @transaction.atomic
 def store_replies(
-    *, conversation: Conversation, root: Thread, replies: Sequence[history.Message], known_to: int
+    *, conversation: Conversation, thread: Thread, page: history.RepliesPage, after: int | None, known_to: int
 ) -> Stored:
-    """Keep a thread's replies, all of them. `known_to` as in `store_page`."""
+    """Keep one page of a thread's replies, which follow the one numbered `after`.
+
+    `known_to` as in `store_page`: what was stored by then between `after` and the page's end, and is not
+    on it, is there no more.
+    """
     locked = _locked(conversation)
-    stored = _keep(locked, replies)
-    shown = {(reply.origin, reply.number) for reply in replies}
-    below = Q(thread=root.number, pk__lte=known_to) & ~Q(number=root.number)
-    stored += _mark_deleted(locked, below, shown)
-    known = [root.number, root.latest_reply or 0, *(reply.number for reply in replies)]
-    Message.objects.filter(pk=root.pk).update(
-        replies_read_to=max(known), reply_count=Greatest("reply_count", len(replies))
-    )
-    _note_extent(locked, replies, stored)
+    stored = _keep(locked, page.messages)
+    shown = {(reply.origin, reply.number) for reply in page.messages}
+    latest = latest_of(thread, page.messages, after)
+    told = Q(thread=thread.number, number__gt=after or 0, pk__lte=known_to) & ~Q(number=thread.number)
+    stored += _mark_deleted(locked, told if page.is_last else told & Q(number__lte=latest), shown)
+    if page.is_last:
+        whole = Message.objects.filter(conversation=locked, thread=thread.number, deleted_at=None)
+        count = len(page.messages) if after is None else whole.exclude(pk=thread.pk).count()
+        Message.objects.filter(pk=thread.pk).update(
+            replies_read_to=max(latest, thread.latest_reply or 0), reply_count=Greatest("reply_count", count)
+        )
+    _note_extent(locked, page.messages, stored)
     return stored
 
 
@@ -262,8 +274,11 @@ def _comparable(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _senders(platform: str, messages: Iterable[history.Message]) -> dict[str, Sender]:
-    """The senders of `messages` by id, with the last name known of each."""
-    named = {message.sender.id: message.sender for message in messages if message.sender is not None}
+    """The senders of `messages`, and whom they speak of, by id; with the last name known of each."""
+    named: dict[str, history.Sender] = {}
+    for message in messages:
+        named |= {each.id: each for each in message.mentions}
+        named |= {message.sender.id: message.sender} if message.sender is not None else {}
     told = dict(sorted(named.items()))  # two writers take the rows in one order: neither waits for ever
     rows = Sender.objects.filter(platform=platform, external_id__in=told)
     known = {row.external_id: row for row in rows}

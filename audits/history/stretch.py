@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from audits.history.coverage import Span
-from members.platforms.history import HistoryPage, micros
+from audits.history.coverage import BEGINNING, Span
+from members.platforms.history import HistoryPage, Message, micros
 
 OPEN_END = 1 << 62
 """The end of a gap that reaches up to whatever was said last."""
@@ -40,6 +40,7 @@ class Stretch:
     later may only have been too quick for us."""
     _top: int | None = None
     _bottom: int | None = None
+    _newest: Message | None = None
     _below: dict[Key, int] = field(default_factory=dict)
     """What was told of before it was time, and when it was sent."""
 
@@ -56,6 +57,22 @@ class Stretch:
         self._below |= {(each.origin, each.number): micros(each.sent_at) for each in page.messages}
         self._below = {key: sent for key, sent in self._below.items() if sent < start}
         return reach
+
+    def share_of(self, page: HistoryPage) -> float:
+        """How much of the gap was read with `page`, from 0 to 1: a guess; 0 where nobody can tell.
+
+        By time. Where nobody knows when the first message was sent, the numbers of Telegram's messages
+        tell, which count from 1; Slack's are the time itself.
+        """
+        if not page.messages or page.complete_from is None:
+            return 0.0
+        oldest = page.messages[-1]
+        self._newest = newest = self._newest or page.messages[0]
+        if self.gap.start != BEGINNING:
+            at = micros(newest.sent_at)
+            return (at - micros(oldest.sent_at)) / max(at - self.gap.start, 1)
+        counted = newest.number < micros(newest.sent_at)
+        return 1 - oldest.number / newest.number if counted else 0.0
 
     def _begin(self, page: HistoryPage) -> None:
         """An open end is as late as the newest message: more may be said in the same moment."""

@@ -282,7 +282,8 @@ class _Slice:
     def _write(self, **changes: object) -> None:
         """Everything that was counted, with our sign of life."""
         job = self.job
-        job.progress_percent = 100 * len(job.done) // max(len(job.groups), 1)
+        shares = sum(part.get("share", 0.0) for part in job.reached.values())
+        job.progress_percent = int(100 * (len(job.done) + shares) / max(len(job.groups), 1))
         counts = ("messages_new", "messages_changed", "messages_deleted", "files_new", "progress_percent")
         counted = {name: getattr(job, name) for name in ("done", "failures", "reached", *counts)}
         jobs.beat(job, **counted, **changes)

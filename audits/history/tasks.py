@@ -78,21 +78,25 @@ def count_engagement() -> None:
 
 
 @shared_task(name="audits.history.sync_on_schedule")
-def sync_on_schedule(groups: str) -> None:
+def sync_on_schedule(groups: str) -> str | None:
     """Fetch what is new in a set of groups: "kept", or "category:" and its key."""
     job = scheduled.sync_set(groups)
-    if job is not None:
-        enqueue_sync(job.pk)
+    if job is None:
+        return None
+    enqueue_sync(job.pk)
+    return worker.reference(job)
 
 
 @shared_task(name="audits.history.export_on_schedule")
-def export_on_schedule(groups: str, format: str, last_month: bool = True) -> None:
+def export_on_schedule(groups: str, format: str, last_month: bool = True) -> str | None:
     """Export a set of groups: the calendar month before this one, or everything that is kept."""
     job = scheduled.export_set(groups, format, last_month=last_month is not False)
-    if job is not None:
-        enqueue_export(job.pk)
-        if job.sync_id is not None:
-            enqueue_sync(job.sync_id)
+    if job is None:
+        return None
+    enqueue_export(job.pk)
+    if job.sync_id is not None:
+        enqueue_sync(job.sync_id)
+    return worker.reference(job)
 
 
 @shared_task(name="audits.history.purge")

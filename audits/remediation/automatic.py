@@ -6,16 +6,17 @@ from collections.abc import Collection
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils import timezone
 
-from audits.latest import recorded_runs, speaking_runs
-from audits.models import AuditRun, GroupResult
+from audits.latest import first_results
+from audits.models import AuditRun
 from audits.remediation import missing
 from audits.remediation.facts import GroupKey
 from audits.remediation.missing import plan_missing
 from audits.remediation.selections import MissingSelection
 from members.models import MembershipRule
+from members.notices.kinds import NoticeKind
 from members.operations.models import ActivityEvent, Operation, Trigger
 from members.operations.notices import ACTION, notify
 from members.operations.plan import Cap, Plan
@@ -98,9 +99,11 @@ def _too_large(operation: Operation) -> str:
 def _tell(operation: Operation, where: str, actor: Actor) -> None:
     are = "is" if operation.count == 1 else "are"
     what = f"{operation} adds {_people(operation.count)} who {are} missing in {where}"
+    kind = NoticeKind.DONE_BY_ITSELF
     if reason := _too_large(operation):
         what += f", when somebody confirms it: {reason}"
-    notify(what, actor=actor.name, operation_id=operation.pk)
+        kind = NoticeKind.OPERATION_WAITING
+    notify(what, kind=kind, actor=actor.name, operation_id=operation.pk)
 
 
 def _planned_after(run: AuditRun) -> Operation | None:
@@ -114,11 +117,7 @@ def _told(operation: Operation) -> bool:
 
 def _new_groups(run: AuditRun) -> tuple[GroupKey, ...]:
     """The groups that no run before this one recorded, on the platforms that had been recorded before."""
-    earlier = GroupResult.objects.filter(group=OuterRef("group"), run__in=recorded_runs(before=run))
-    results = GroupResult.objects.filter(
-        ~Exists(earlier), run=run, group__platform__in=speaking_runs(before=run), group__in_scope=True
-    )
-    keys = results.order_by("pk").values_list("group__platform", "group__external_id")
+    keys = first_results(run).order_by("pk").values_list("group__platform", "group__external_id")
     return tuple((Platform(platform), group_id) for platform, group_id in keys)
 
 

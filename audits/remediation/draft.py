@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from audits.remediation import obstacles
-from audits.remediation.facts import Facts, Place
+from audits.remediation.facts import Facts, GroupKey, Place
 from members.operations.membership import ADD
 from members.operations.plan import Plan, PlannedStep, Skipped, Target
 from members.platforms.types import Platform
@@ -63,6 +63,11 @@ class Draft:
         """Name `target` as looked at and not to be done; what is planned or named already stays so."""
         if target not in self._steps:
             self._skipped.setdefault(target, reason)
+
+    @property
+    def groups(self) -> set[GroupKey]:
+        """Those that something is said of so far."""
+        return {(target.platform, target.group_id) for target in (*self._steps, *self._skipped)}
 
     def plan(self, kind: str, *, parameters: Mapping[str, Any], reach: int) -> Plan:
         """Neighbouring steps share a call: the same platform and group."""

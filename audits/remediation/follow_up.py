@@ -6,13 +6,14 @@ from audits.additions.report import try_to_store_reports
 from audits.models import AuditRun, RunState
 from audits.remediation.automatic import add_to_new_groups
 from audits.remediation.verification import note_outcome
+from audits.staff_changes import services as staff_changes
 from members.operations.models import Operation
 from telegram_ops import ownership_requests
 
 
 def follow_up(run: AuditRun) -> None:
     """Tell the operation that `run` verifies what came of it, end the requests for groups that are ours by
-    now, and let rules add people to new groups."""
+    now, close the leavings and joinings that are finished, and let rules add people to new groups."""
     recorded = run.state in (RunState.COMPLETE, RunState.PARTIAL)
     if recorded:
         ownership_requests.settle()
@@ -21,4 +22,5 @@ def follow_up(run: AuditRun) -> None:
             note_outcome(run, run.operation_id)
         try_to_store_reports(Operation.objects.get(pk=run.operation_id))
     if recorded:
+        staff_changes.follow(run)
         add_to_new_groups(run)

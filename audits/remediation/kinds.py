@@ -22,7 +22,7 @@ from audits.remediation.recheck import (
     unwanted_removals,
     unwanted_returns,
 )
-from audits.remediation.selections import MissingSelection, PairSelection, PeopleSelection
+from audits.remediation.selections import MissingSelection, PairSelection, PeopleSelection, where_of
 from audits.remediation.verification import survey, verification_of
 from members.operations import kinds
 from members.operations.connections import account_on
@@ -30,7 +30,7 @@ from members.operations.kinds import Connection, Kind, Link
 from members.operations.membership import MembershipConnection
 from members.operations.messages import Letter, MessageConnection
 from members.operations.models import Operation, Trigger
-from members.operations.notices import notify
+from members.operations.notices import note
 from members.operations.plan import Cap, Plan, Unit
 from members.operations.states import StepState
 from members.platforms.outcomes import Outcome
@@ -67,6 +67,7 @@ def register_kinds() -> None:
             label="Add people",
             plan_again=lambda parameters: people.plan_people(PeopleSelection.from_parameters(parameters)),
             unwanted=unwanted_additions,
+            asked_for=lambda parameters: where_of(parameters).phrase,
         )
     )
     kinds.register(
@@ -160,6 +161,7 @@ def register_kinds() -> None:
             plan_again=removals.plan_let_back_again,
             unwanted=lambda steps: {},
             undo=removals.undo_let_back,
+            warn=removals.warnings_about_returns,
         )
     )
 
@@ -203,7 +205,7 @@ def follow(operation_id: int) -> None:
     if run is not None and not run.finished:
         tasks.enqueue(run.pk)
     if operation.trigger in (Trigger.SCHEDULE, Trigger.EVENT):
-        notify(describe_end(operation), actor=operation.planned_by, operation_id=operation.pk)
+        note(describe_end(operation), actor=operation.planned_by, operation_id=operation.pk)
 
 
 def checked_by(operation_id: int) -> list[Link]:

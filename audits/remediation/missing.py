@@ -17,7 +17,7 @@ from audits.remediation.reading import read_facts
 from audits.remediation.selections import MissingSelection, platforms_or_all
 from members.operations.membership import ADD
 from members.operations.models import Step
-from members.operations.plan import Plan
+from members.operations.plan import Plan, Target
 from members.operations.states import StepState
 from members.platforms.outcomes import Outcome
 from members.platforms.types import Platform
@@ -102,6 +102,7 @@ def draw_up(
             draft.add(gap.employee, place, excluded_by={FindingKind.MISSING_REQUIRED})
     if not selection.findings and not selection.automatic:
         _name_what_was_not_judged(draft, selection, places.values(), people)
+        _name_what_needs_nobody(draft, selection, facts)
     reach = sum(len(place.present) + len(place.missing) for place in places.values())
     return draft.plan(KIND, parameters=selection.as_parameters(), reach=reach)
 
@@ -123,6 +124,19 @@ def _name_what_was_not_judged(
     for platform in platforms_or_all(selection.platforms):
         for key in selection.employees:
             draft.unable(key, platform)
+
+
+def _name_what_needs_nobody(draft: Draft, selection: MissingSelection, facts: Facts) -> None:
+    """Somebody chose these groups one by one, and looks for each of them in the plan."""
+    spoken_of = draft.groups
+    for platform, group_id in selection.groups:
+        if (platform, group_id) in spoken_of or platform not in platforms_or_all(selection.platforms):
+            continue
+        place = facts.places.get((platform, group_id))
+        if place is None:
+            draft.skip(Target(platform, group_id, group_id), _NOT_AUDITED)
+        elif selection.category in ("", place.category.key) and not draft.obstructed(place):
+            draft.skip(obstacles.whole_place(place), _NOBODY)
 
 
 def _gaps(selection: MissingSelection, platforms: Collection[Platform]) -> Iterator[Gap]:
@@ -189,5 +203,7 @@ def _settled(gap: Gap) -> str:
     return ALREADY_THERE if gap.end_reason == "fixed" else f"Not missing any more: {gap.end_reason}."
 
 
+_NOBODY = "Nobody of those asked for is missing there."
+_NOT_AUDITED = "It is not among the groups in scope of the latest audit."
 _NOT_TOLD = "The latest audit could not tell whether they are there: run a new one."
 _FAILED_LATELY = "Could not be added within the last week: add them by hand, or plan it yourself."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from audits.remediation.facts import Place, Standing
+from audits.remediation.selections import Where
 from members.operations.plan import Target
 from members.platforms.types import Platform
 from members.policy import (
@@ -73,6 +74,18 @@ def of_rules(person: Person, platform: Platform, category: Category, rules: Iter
             return f"{person.name} is optional there."
         case _:
             return f"No rule asks for {person.name} there any more."
+
+
+def of_where(person: Person, place: Place, where: Where, rules: Iterable[Rule]) -> str:
+    """Why this person is not to be added there, when they are only wanted where the rules say so."""
+    if where is Where.ALL:
+        return ""
+    level = level_of(person, place.platform, place.category.key, rules)
+    if level is None:
+        return f"No rule asks for {person.name} there."
+    if where is Where.OPTIONAL or (level is Level.REQUIRED and place.category.full_team):
+        return ""
+    return of_category(place.category) or f"{person.name} is optional there."
 
 
 def of_exclusion(exclusion: Exclusion | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from audits.remediation import obstacles
 from audits.remediation.draft import Draft
 from audits.remediation.facts import Facts, Place, Standing
 from audits.remediation.obstacles import MISSING_KINDS
@@ -34,16 +35,23 @@ def plan_people(selection: PeopleSelection) -> Plan:
 
 def draw_up(selection: PeopleSelection, facts: Facts) -> Plan:
     """`plan_people` without the database."""
-    draft = Draft(facts)
+    draft, rules = Draft(facts), facts.policy.rules
     platforms = platforms_or_all(selection.platforms)
     keys = _keys(selection, facts)
     places = _selected(selection, facts, draft)
     for key in keys:
         for platform in platforms:
             draft.unable(key, platform)
+    people = facts.people()
     for place in places:
-        if not draft.obstructed(place):
-            for key in keys:
+        if draft.obstructed(place):
+            continue
+        for key in keys:
+            person = people.get(key)
+            not_there = obstacles.of_where(person, place, selection.where, rules) if person else ""
+            if person and not_there and key not in place.present:
+                draft.skip(obstacles.target_in(place, person), not_there)
+            else:
                 draft.add(key, place, excluded_by=MISSING_KINDS)
     reach = len(keys) * len(places)
     return draft.plan(KIND, parameters=selection.as_parameters(), reach=reach)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 
-from audits.latest import speaking_runs
+from django.db.models import Q
+
+from audits.latest import newest_results, speaking_runs
 from audits.models import AuditRun, GroupResult
 from audits.remediation.facts import Facts, GroupKey, Place, Standing
 from audits.rows import Verdict
@@ -21,6 +23,7 @@ def read_facts(platforms: Collection[Platform]) -> Facts:
     speaking = speaking_runs()
     runs = AuditRun.objects.in_bulk(speaking.values())
     categories = {category.key: category for category in policy.categories}
+    newest = newest_results() if speaking else Q(pk__in=[])
     places: dict[GroupKey, Place] = {}
     own_ids = {}
     for platform in platforms:
@@ -29,7 +32,7 @@ def read_facts(platforms: Collection[Platform]) -> Facts:
             if account := run.accounts.get(platform):
                 own_ids[platform] = account
             places |= {place.key: place for place in _archived(run, platform, policy)}
-            places |= {place.key: place for place in _audited(run, platform, categories)}
+            places |= {place.key: place for place in _audited(newest, platform, categories)}
     unaudited = tuple(platform for platform in platforms if platform not in speaking)
     return Facts(policy, datetime.now(UTC).date(), places, own_ids, unaudited)
 
@@ -43,8 +46,8 @@ def standing_of(group: Group) -> Standing:
     return Standing.AUDITED if group.visible else Standing.OUT_OF_SIGHT
 
 
-def _audited(run: AuditRun, platform: Platform, categories: Mapping[str, Category]) -> Iterator[Place]:
-    results = GroupResult.objects.filter(run=run, group__platform=platform)
+def _audited(newest: Q, platform: Platform, categories: Mapping[str, Category]) -> Iterator[Place]:
+    results = GroupResult.objects.filter(newest, group__platform=platform)
     for result in results.select_related("group", "group__category").order_by("pk"):
         group = result.group
         standing = standing_of(group)

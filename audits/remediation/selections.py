@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any, Self
 
 from members.operations.plan import Target
@@ -56,6 +57,26 @@ class MissingSelection:
         )
 
 
+class Where(StrEnum):
+    """In which of the chosen groups somebody is added."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    """Also where the rules, or the group's category, make them optional."""
+    ALL = "all"
+
+    @property
+    def phrase(self) -> str:
+        """For people, in the middle of a sentence."""
+        match self:
+            case Where.REQUIRED:
+                return "where the rules require it"
+            case Where.OPTIONAL:
+                return "where the rules require it or make it optional"
+            case Where.ALL:
+                return "in all the chosen groups, whatever the rules say"
+
+
 @dataclass(frozen=True, slots=True)
 class PeopleSelection:
     """Employees, by themselves and by their teams, and the groups to add them to: all in scope, or fewer."""
@@ -70,6 +91,7 @@ class PeopleSelection:
     """A category's key."""
     names: tuple[str, ...] = ()
     """Names or ids of groups, as somebody wrote them down; see `group_names_in`."""
+    where: Where = Where.ALL
 
     def as_parameters(self) -> dict[str, Any]:
         """JSON types; what is empty is left out."""
@@ -80,6 +102,7 @@ class PeopleSelection:
             groups=[_as_word(key) for key in self.groups],
             category=self.category,
             names=list(self.names),
+            where=str(self.where) if self.where is not Where.ALL else "",
         )
 
     @classmethod
@@ -92,7 +115,13 @@ class PeopleSelection:
             groups=tuple(_as_key(word) for word in parameters.get("groups", ())),
             category=parameters.get("category", ""),
             names=tuple(parameters.get("names", ())),
+            where=where_of(parameters),
         )
+
+
+def where_of(parameters: Mapping[str, Any]) -> Where:
+    """Of the parameters of a plan that adds people."""
+    return Where(parameters.get("where", Where.ALL))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """The admin pages of the project itself."""
 
-from groupadmin.admin import schedules
+from groupadmin.admin import api_tokens, schedules, users
 
-__all__ = ["schedules"]
+__all__ = ["api_tokens", "schedules", "users"]

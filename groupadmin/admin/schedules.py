@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_celery_beat.models import (
     ClockedSchedule,
@@ -18,6 +19,7 @@ from django_celery_beat.models import (
 )
 
 from groupadmin import schedules
+from groupadmin.admin import schedule_results as results
 from groupadmin.admin.schedule_forms import (
     HousekeepingForm,
     ScheduledAuditForm,
@@ -27,7 +29,7 @@ from groupadmin.admin.schedule_forms import (
 )
 from groupadmin.models import Schedule
 from groupadmin.schedules import AUDIT_TASK, EXPORT_TASK, SYNC_TASK
-from members.ui import time_tag
+from members.ui import named_actions, time_tag
 
 if TYPE_CHECKING:
     ScheduleAdminBase = admin.ModelAdmin[Schedule]
@@ -43,7 +45,7 @@ class ScheduleAdmin(ScheduleAdminBase):
     """People schedule audits, syncs and exports; what the product needs can be switched on and off."""
 
     list_display = ("name", "purpose", "rhythm", "switched_on", "last_run", "next_run")
-    list_select_related = ("crontab", "interval", "solar", "clocked")
+    list_select_related = ("crontab", "interval", "solar", "clocked", "run")
     actions = ("switch_on", "switch_off")
     change_list_template = "admin/groupadmin/schedule/change_list.html"
     empty_hint = "Add one, and audits start by themselves."
@@ -66,6 +68,17 @@ class ScheduleAdmin(ScheduleAdminBase):
             fields = ("name", "enabled", *form.what, *times, "last_run", "next_run")
         return [(None, {"fields": fields})]
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist: Any = super().get_changelist_instance(request)
+        results.attach(changelist.result_list)
+        return changelist
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        schedule: Any = super().get_object(request, *args, **kwargs)
+        if schedule is not None:
+            results.attach([schedule])
+        return schedule
+
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> tuple[str, ...]:
         return self.shown if _form_of(request, obj) else (*self.shown, "name")
 
@@ -76,6 +89,9 @@ class ScheduleAdmin(ScheduleAdminBase):
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)  # there are few, and some cannot be deleted
         return actions
+
+    def get_action_choices(self, request: HttpRequest, *args: Any, **options: Any) -> list[tuple[str, str]]:
+        return named_actions(super().get_action_choices(request))
 
     @admin.display(description="What it does")
     def purpose(self, schedule: Schedule) -> str:
@@ -91,7 +107,11 @@ class ScheduleAdmin(ScheduleAdminBase):
 
     @admin.display(description="Last run", ordering="last_run_at")
     def last_run(self, schedule: Schedule) -> SafeString:
-        return time_tag(schedule.last_run_at)
+        """When it began, and what came of it."""
+        run = results.run_of(schedule)
+        began = time_tag((run and run.started_at) or schedule.last_run_at)
+        outcome = results.in_words(schedule)
+        return format_html("{}<br>{}", began, outcome) if outcome else began
 
     @admin.display(description="Next run")
     def next_run(self, schedule: Schedule) -> SafeString:

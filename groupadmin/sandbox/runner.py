@@ -99,6 +99,7 @@ class Sandbox:
     def _make_environment(self, key: Path) -> dict[str, str]:
         return {
             "SLACK_USER_TOKEN": self.company.slack_token,
+            "SLACK_APP_TOKEN": self.company.slack_app_token,
             "SLACK_API_URL": self.slack.api_url,
             "TELEGRAM_API_ID": API_ID,
             "TELEGRAM_API_HASH": API_HASH,

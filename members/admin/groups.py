@@ -8,15 +8,16 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Field, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from members import services
 from members.admin.base import PolicyAdmin
+from members.admin.customers import CustomerFilter, SetCustomerAction, customer_of
 from members.models import Category, Group
-from members.platforms.types import AdminStatus, History, Privacy
+from members.platforms.types import AdminStatus, History, Platform, Privacy
 from members.resources import CategoryResource, GroupResource
 from members.ui import DASH, badge, time_tag
 
@@ -60,6 +61,13 @@ class CategoryAdmin(PolicyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
         return super().get_queryset(request).annotate(group_count=Count("groups"))
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **options: Any) -> Any:
+        """In the list the position stands below a heading that only eyes connect with it."""
+        form_field = super().formfield_for_dbfield(db_field, request, **options)
+        if db_field.name == "position":
+            form_field.widget.attrs["aria-label"] = "Position"
+        return form_field
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Without deleting many at once: what one deletion means has to be read first."""
@@ -105,15 +113,30 @@ def _consequences(category: Category) -> list[str]:
     return found
 
 
+_RIGHTS = (("may_rename", "rename"), ("may_invite", "add people"), ("may_remove", "remove people"))
+
+
+def our_standing(group: Group) -> SafeString:
+    """What our account is in the group, as a badge; what it may and may not do there, on hover."""
+    may = ", ".join(words for field, words in _RIGHTS if getattr(group, field))
+    may_not = ", ".join(words for field, words in _RIGHTS if not getattr(group, field))
+    hint = ". ".join(text for text in (may and f"May {may}", may_not and f"May not {may_not}") if text)
+    if group.platform == Platform.SLACK:
+        return badge("In it" if group.joined else "Not in it", "good" if group.joined else "warn", hint=hint)
+    powerful = group.admin_status in (AdminStatus.OWNER, AdminStatus.ADMIN_CAN_RENAME)
+    return badge(group.get_admin_status_display(), "good" if powerful else "muted", hint=hint)
+
+
 @admin.register(Group)
-class GroupAdmin(PolicyAdmin):
-    """What audits saw of a group can only be read; people decide about its category."""
+class GroupAdmin(SetCustomerAction, PolicyAdmin):
+    """What audits saw of a group can only be read; people decide about its category and whose it is."""
 
     resource_classes = (GroupResource,)
     list_display = (
         "name",
         "platform",
         "category_and_pin",
+        "customer_link",
         "privacy_badge",
         "history_badge",
         "admin_badge",
@@ -125,23 +148,36 @@ class GroupAdmin(PolicyAdmin):
         "in_scope",
         "category",
         "category_pinned",
+        CustomerFilter,
         "privacy",
         "history_visibility",
         "admin_status",
+        "may_rename",
+        "may_invite",
+        "may_remove",
+        "joined",
         "archived",
         "visible",
+        "first_seen_at",
     )
-    list_select_related = ("category",)
+    list_select_related = ("category", "customer")
     search_fields = ("name", "external_id")
     search_help_text = "Name or platform id"
-    date_hierarchy = "first_seen_at"
-    autocomplete_fields = ("category",)
-    actions: Sequence[str] = ("pin_category", "unpin_category")
+    autocomplete_fields = ("category", "customer")
+    actions: Sequence[str] = ("pin_category", "unpin_category", "set_customer")
     fieldsets = (
         (
             None,
             {
-                "fields": ("name", "platform", "kind", "external_id", "category", "category_pinned"),
+                "fields": (
+                    "name",
+                    "platform",
+                    "kind",
+                    "external_id",
+                    "category",
+                    "category_pinned",
+                    "customer",
+                ),
                 "description": "Audits remember every group, so none can be deleted. To keep one out of "
                 "them, add a scope line that excludes its name.",
             },
@@ -157,7 +193,6 @@ class GroupAdmin(PolicyAdmin):
                     "members_hidden",
                     "history_visibility",
                     "history_read",
-                    "admin_status",
                     "in_scope",
                     "visible",
                     "first_seen",
@@ -165,8 +200,16 @@ class GroupAdmin(PolicyAdmin):
                 )
             },
         ),
+        (
+            "What our account may do there",
+            {
+                "fields": ("joined", "admin_status", "may_rename", "may_invite", "may_remove"),
+                "description": "As the latest audit was told. On Slack there are no admins of a channel: "
+                "whoever is in it may do what the workspace lets them.",
+            },
+        ),
     )
-    editable = ("category", "category_pinned")
+    editable = Group.DECIDED_BY_HAND
     empty_hint = "Groups appear here after the first audit."
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -184,7 +227,8 @@ class GroupAdmin(PolicyAdmin):
 
     def save_model(self, request: HttpRequest, obj: Group, form: forms.ModelForm, change: bool) -> None:
         """A category chosen by hand is meant to stay."""
-        if form.changed_data == ["category"] and obj.category is not None and not obj.category_pinned:
+        chosen = "category" in form.changed_data and "category_pinned" not in form.changed_data
+        if chosen and obj.category is not None and not obj.category_pinned:
             obj.category_pinned = True
             messages.info(request, "The category is pinned. Untick the pin to let the name decide again.")
         services.remember_as_seen(Group.objects.filter(pk=obj.pk))
@@ -197,6 +241,10 @@ class GroupAdmin(PolicyAdmin):
         if group.category_pinned:
             return format_html("{} {}", group.category, badge("pinned", "info", hint="Chosen by hand"))
         return str(group.category)
+
+    @admin.display(description="Customer", ordering="customer__name")
+    def customer_link(self, group: Group) -> SafeString | str:
+        return customer_of(group)
 
     @admin.display(description="Privacy", ordering="privacy")
     def privacy_badge(self, group: Group) -> SafeString:
@@ -211,10 +259,9 @@ class GroupAdmin(PolicyAdmin):
     def members(self, group: Group) -> int | str:
         return DASH if group.total_members is None else group.total_members
 
-    @admin.display(description="Admin", ordering="admin_status")
+    @admin.display(description="Our account", ordering="admin_status")
     def admin_badge(self, group: Group) -> SafeString:
-        can_rename = group.admin_status in (AdminStatus.OWNER, AdminStatus.ADMIN_CAN_RENAME)
-        return badge(group.get_admin_status_display(), "good" if can_rename else "muted")
+        return our_standing(group)
 
     @admin.display(description="History read")
     def history_read(self, group: Group) -> SafeString:

@@ -12,6 +12,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from members import services
 from members.admin.base import PolicyAdmin
@@ -35,6 +36,7 @@ class TeamAdmin(PolicyAdmin):
     fixed_fields = ("key",)
     list_display = ("name", "key", "people", "rules_naming_it")
     search_fields = ("name", "key")
+    fields = ("name", "key", "members")
     readonly_fields = ("members",)
     empty_hint = "A team is a set of employees; rules speak of teams."
 
@@ -46,6 +48,13 @@ class TeamAdmin(PolicyAdmin):
                 people_count=Count("employees", distinct=True), rules_count=Count("rules", distinct=True)
             )
         )
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Without a line for everybody who is in it: they stay, and only leave the team."""
+        to_delete, counts, *rest = super().get_deleted_objects(objs, request)
+        memberships = Employee.teams.through._meta
+        counts.pop(memberships.verbose_name_plural, None)
+        return (_without(to_delete, f"{capfirst(memberships.verbose_name)}: "), counts, *rest)
 
     @admin.display(description="People", ordering="people_count")
     def people(self, team: Any) -> int:
@@ -109,15 +118,15 @@ class EmployeeAdmin(PolicyAdmin):
         "handles__username",
     )
     search_help_text = "Name, key, title, e-mail, a present or former username, or an id"
-    autocomplete_fields = ("teams",)
+    autocomplete_fields = ("teams", "user")
     inlines = (EmployeeHandleInline,)
     actions: Sequence[str] = ("mark_active", "mark_offboarded")
-    readonly_fields = ("created_at", "updated_at")
+    readonly_fields = ("created", "updated")
     fieldsets = (
-        (None, {"fields": ("name", "key", "title", "email", "status", "teams")}),
+        (None, {"fields": ("name", "key", "title", "email", "user", "status", "teams")}),
         ("Slack", {"fields": (("slack_username", "slack_user_id"),)}),
         ("Telegram", {"fields": (("telegram_username", "telegram_user_id"),)}),
-        ("Record", {"fields": (("created_at", "updated_at"),), "classes": ("collapse",)}),
+        ("Record", {"fields": (("created", "updated"),), "classes": ("collapse",)}),
     )
     empty_hint = "Load a policy file, import a table, or add the people by hand."
 
@@ -155,6 +164,14 @@ class EmployeeAdmin(PolicyAdmin):
     def telegram(self, employee: Employee) -> SafeString:
         return _account(employee.telegram_username, employee.telegram_user_id)
 
+    @admin.display(description="Created")
+    def created(self, employee: Employee) -> SafeString:
+        return time_tag(employee.created_at)
+
+    @admin.display(description="Last changed")
+    def updated(self, employee: Employee) -> SafeString:
+        return time_tag(employee.updated_at)
+
     @admin.action(description="Mark as active", permissions=["change"])
     def mark_active(self, request: HttpRequest, queryset: QuerySet[Employee]) -> None:
         self._mark(request, queryset, EmployeeStatus.ACTIVE)
@@ -166,6 +183,15 @@ class EmployeeAdmin(PolicyAdmin):
     def _mark(self, request: HttpRequest, queryset: QuerySet[Employee], status: EmployeeStatus) -> None:
         count = services.set_status(employees=queryset, status=status)
         messages.success(request, f"{count} changed to {status}. The next audit goes by it.")
+
+
+def _without(lines: list[Any], beginning: str) -> list[Any]:
+    """A nested list of lines as Django has it for a deletion, without those that begin so."""
+    return [
+        _without(line, beginning) if isinstance(line, list) else line
+        for line in lines
+        if isinstance(line, list) or not str(line).startswith(beginning)
+    ]
 
 
 def _account(username: str, known_id: object) -> SafeString:

@@ -129,15 +129,18 @@ def _group_id(platform: str, text: str) -> str:
 class ExclusionAdmin(PolicyAdmin):
     resource_classes = (ExclusionResource,)
     form = ExclusionForm
-    list_display = ("group", "platform", "employee", "kind", "reason", "until", "granted_by")
-    list_filter = ("platform", Holding, "kind")
+    list_display: tuple[str, ...] = ("group", "platform", "employee", "kind", "reason", "until", "granted_by")
+    list_filter: tuple[Any, ...] = ("platform", Holding, "kind")
     list_select_related = ("employee",)
     search_fields = ("group_external_id", "group_name", "reason", "employee__name", "employee__key")
     search_help_text = "Group, person or reason"
     date_hierarchy = "granted_at"
     autocomplete_fields = ("employee",)
-    fields = (("platform", "group_external_id"), "employee", "kind", "reason", "expires", "granted")
-    readonly_fields = ("granted",)
+    fields: tuple[Any, ...] = (
+        ("platform", "group_external_id"),
+        *("employee", "kind", "reason", "expires", "granted"),
+    )
+    readonly_fields: tuple[str, ...] = ("granted",)
     empty_hint = "An exclusion is an accepted exception, with its reason and its end."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Exclusion]:

@@ -18,8 +18,12 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from members.management.command_log import LoggedOutput, log_to_file
+from members.spreadsheet import one_line
 
 log = structlog.get_logger(__name__)
+
+_LONGEST_SHOWN = 200
+"""Characters of a path that an error quotes."""
 
 
 class ExitCode(IntEnum):
@@ -137,19 +141,36 @@ def port_number(text: str) -> int:
 def output_file(text: str) -> Path:
     """An argument's type: where a file shall be written.
 
-    Its folder has to be there, so that a misspelt one is told before the work and not after it.
-    Raises CommandError.
+    Its folder has to be there and its name has to be one, so that what is misspelt is told before the work
+    and not after it. Raises CommandError.
     """
     path = Path(text)
-    if path.is_dir():
-        trouble = "it is a folder"
-    elif not path.parent.is_dir():
-        trouble = f"there is no folder {path.parent}"
-    elif not os.access(path if _is_stream(path) else path.parent, os.W_OK):
-        trouble = "permission denied"
-    else:
+    try:
+        trouble = _why_unwritable(path)
+    except OSError as error:
+        trouble = str(error.strerror).lower()
+    if not trouble:
         return path
-    raise CommandError(f"Cannot write {path}: {trouble}.", returncode=ExitCode.USAGE)
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    raise CommandError(f"Cannot write {one_line(shown)}: {trouble}.", returncode=ExitCode.USAGE)
+
+
+def _why_unwritable(path: Path) -> str:
+    """What keeps a file from being written there; "" when nothing does. Raises OSError."""
+    if path.is_dir():
+        return "it is a folder"
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    if _is_stream(path):
+        return "" if os.access(path, os.W_OK) else "permission denied"
+    if len(os.fsencode(_partial(path).name)) > os.pathconf(path.parent, "PC_NAME_MAX"):
+        return "the name is too long"
+    return "" if os.access(path.parent, os.W_OK) else "permission denied"
+
+
+def _partial(path: Path) -> Path:
+    """Where a file is written until it is whole."""
+    return path.with_name(f".{path.name}.partial")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -158,7 +179,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     A pipe or a device is written to as it is. Raises CommandError when the place cannot be written.
     """
     target = path.resolve()  # a link stays one
-    partial = target.with_name(f".{target.name}.partial")
+    partial = _partial(target)
     try:
         if _is_stream(path):
             write(path)

@@ -6,7 +6,7 @@ import os
 import pwd
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from itertools import groupby, islice
@@ -20,8 +20,8 @@ from members.management.base import ExitCode, PlainCommand
 from members.management.interruption import Interruption
 from members.management.progress import ProgressLine
 from members.operations import kinds, services
-from members.operations.contract import operation_document
-from members.operations.display import STATE_WORDS, arguments_label, tally
+from members.operations.contract import operation_document, plan_document
+from members.operations.display import STATE_WORDS, arguments_label, asked_for, tally
 from members.operations.models import Operation, Step, Trigger
 from members.operations.plan import Plan, Skipped, Target
 from members.operations.progress import load_progress, step_counts, time_allowed
@@ -90,16 +90,15 @@ class WriterCommand(PlainCommand):
         self._take_up_leftovers(go_on=options["yes"] and not options["background"])
         actor = command_line_actor()
         plan = self.plan(options)
+        if not plan.count:
+            self.print_nothing_to_do(plan, options)
+            return
         operation = services.plan_operation(plan=plan, actor=actor, parent=self.parent)
         self._print_plan(operation)
         if not options["yes"]:
             self._write_document(operation, options)
-            if operation.count:
-                count = f" --count {operation.count}" if operation.over_cap else ""
-                self.stdout.write(f"Nothing was done. To do it, say --yes{count}.")
-            return
-        if not operation.count:
-            self._write_document(operation, options)
+            count = f" --count {operation.count}" if operation.over_cap else ""
+            self.stdout.write(f"Nothing was done. To do it, say --yes{count}.")
             return
         operation = self._confirm(operation, actor, options)
         if options["background"]:
@@ -110,6 +109,14 @@ class WriterCommand(PlainCommand):
         operation, interrupted = self._run(operation, actor)
         self._write_document(operation, options)
         self._conclude(operation, interrupted=interrupted)
+
+    def print_nothing_to_do(self, plan: Plan, options: dict[str, Any]) -> None:
+        """Say so, and why. Nothing is kept: there is no operation to speak of."""
+        self.stdout.write(f"{kinds.get(plan.kind).label}: nothing to do{_asked_for(plan)}")
+        self._print_skipped(plan.skipped)
+        if options["json"] is not None:
+            self.write_json(options["json"], plan_document(plan))
+            self.stdout.write(str(options["json"]))
 
     def _write_document(self, operation: Operation, options: dict[str, Any]) -> None:
         if options["json"] is not None:
@@ -187,16 +194,13 @@ class WriterCommand(PlainCommand):
 
     def _print_plan(self, operation: Operation) -> None:
         label = kinds.get(operation.kind).label
-        if operation.count:
-            places = operation.steps.exclude(group_id="").order_by().values("platform", "group_id")
-            where = places.distinct().count()
-            groups = f" in {where} group{'' if where == 1 else 's'}" if where else ""
-            self.stdout.write(
-                f"{label}: {_steps(operation.count)}{groups} (operation {operation.pk}, "
-                f"plan {operation.plan_hash})"
-            )
-        else:
-            self.stdout.write(f"{label}: nothing to do (operation {operation.pk})")
+        places = operation.steps.exclude(group_id="").order_by().values("platform", "group_id")
+        where = places.distinct().count()
+        groups = f" in {where} group{'' if where == 1 else 's'}" if where else ""
+        self.stdout.write(
+            f"{label}: {_steps(operation.count)}{groups}{_asked_for(operation)} (operation {operation.pk}, "
+            f"plan {operation.plan_hash})"
+        )
         lines = _step_lines(operation)
         shown = 0
         for line, count in islice(lines, SHOWN):
@@ -204,7 +208,7 @@ class WriterCommand(PlainCommand):
             shown += count
         if shown < operation.count:
             self.stdout.write(f"  … and {_steps(operation.count - shown)} more")
-        self._print_skipped(operation)
+        self._print_skipped(services.skipped_of(operation))
         for warning in services.warnings_of(operation):
             self.stdout.write(f"Note: {one_line(warning)}")
         allowed = time_allowed(operation, timezone.now())
@@ -213,9 +217,9 @@ class WriterCommand(PlainCommand):
         if operation.over_cap:
             self.stdout.write(f"Above the cap: {operation.over_cap}")
 
-    def _print_skipped(self, operation: Operation) -> None:
+    def _print_skipped(self, lines: Iterable[Skipped]) -> None:
         by_reason: dict[str, list[Target]] = {}
-        for skipped in services.skipped_of(operation):
+        for skipped in lines:
             by_reason.setdefault(skipped.reason, []).append(skipped.target)
         for reason, targets in sorted(by_reason.items(), key=lambda item: -len(item[1])):
             if len(targets) == 1:
@@ -257,6 +261,12 @@ class WriterCommand(PlainCommand):
             self.stdout.write(f"! {_described(services.planned(step).target)}: {one_line(step.message)}")
         if (more := failed.count() - SHOWN) > 0:
             self.stdout.write(f"! … and {more} more")
+
+
+def _asked_for(plan: Plan | Operation) -> str:
+    """What the selection was, where its kind has a phrase for it: ", where the rules require it"."""
+    words = asked_for(plan.kind, plan.parameters)
+    return f", {words}" if words else ""
 
 
 def command_line_actor() -> Actor:

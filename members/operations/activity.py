@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.db import transaction
 
+from members.operations import chain
+from members.operations.chain import BEGINNING, SAID, Seal
 from members.operations.models import ActivityEvent, ActivityHead
 
-_BEGINNING = "0" * 64
+SEALED = "record.purged"
+"""The action of an event whose detail is a `Seal`."""
 _BATCH = 500
-_end = (_BEGINNING, 0)
+_end = (BEGINNING, 0)
 """Hash and length of the record when last seen: a guess, proven before it is used, that saves a query."""
 
 
@@ -38,8 +39,11 @@ class Verdict:
     """Whether the record is whole. `broken_at` is the first event that does not fit."""
 
     length: int
+    """How many events were read."""
     problem: str = ""
     broken_at: int | None = None
+    purged: int = 0
+    """How many older ones are not there any more, because their time was over."""
 
 
 @transaction.atomic(savepoint=False)
@@ -52,7 +56,7 @@ def record(*, events: Iterable[Event], at: datetime) -> None:
     last, length = _end
     rows = _chain(waiting, at, after=last)
     if not _move_head(last, rows[-1].hash, length + len(rows)):
-        head, _ = ActivityHead.objects.select_for_update().get_or_create(pk=1, defaults={"hash": _BEGINNING})
+        head, _ = ActivityHead.objects.select_for_update().get_or_create(pk=1, defaults={"hash": BEGINNING})
         rows, length = _chain(waiting, at, after=head.hash), head.length
         _move_head(head.hash, rows[-1].hash, length + len(rows))
     ActivityEvent.objects.bulk_create(rows, batch_size=_BATCH)
@@ -76,40 +80,54 @@ def _move_head(last: str, new: str, length: int) -> bool:
 def verify() -> Verdict:
     """Read the whole record and check every link, and that its end is the end that was stored.
 
-    Nobody waits meanwhile: what is appended while we read is checked as well, and the end that counts
-    is the one from before.
+    It begins where the newest seal says, which is a link itself. Nobody waits meanwhile: what is appended
+    while we read is checked as well, and the end that counts is the one from before.
     """
-    head = ActivityHead.objects.filter(pk=1).first() or ActivityHead(hash=_BEGINNING)
-    last, length = _BEGINNING, 0
+    while True:
+        sealed = newest_seal()
+        verdict = _verify_after(sealed)
+        if not verdict.problem or newest_seal() == sealed:  # else somebody purged while we read
+            return verdict
+
+
+def newest_seal() -> Seal:
+    """What the last purge left, or one of no events at all.
+
+    Only a whole record proves it: a seal that somebody spoiled is taken for none, and its link is broken.
+    """
+    details = ActivityEvent.objects.filter(action=SEALED).order_by("-pk").values_list("detail", flat=True)
+    try:
+        return Seal.parse(details.first() or "")
+    except ValueError:
+        return Seal()
+
+
+def _verify_after(sealed: Seal) -> Verdict:
+    head = ActivityHead.objects.filter(pk=1).first() or ActivityHead(hash=BEGINNING)
+    last, length = sealed.hash, 0
     ends_well = head.length == 0
     for row in ActivityEvent.objects.order_by("pk").iterator(chunk_size=2000):
         length += 1
-        if row.previous_hash != last:
-            return Verdict(length, "an event before it is missing, or was put in", row.pk)
-        if row.hash != digest(row):
-            return Verdict(length, "it was changed", row.pk)
+        if problem := fault_of(row, last):
+            return Verdict(length, problem, row.pk, sealed.count)
         last = row.hash
-        ends_well |= (length, last) == (head.length, head.hash)
+        ends_well |= (sealed.count + length, last) == (head.length, head.hash)
     recorded = ActivityHead.objects.filter(pk=1).values_list("length", flat=True).first() or 0
+    recorded -= sealed.count
     if not ends_well or length > recorded:
-        return Verdict(length, f"it ends wrongly: {recorded} events were recorded, {length} are there")
-    return Verdict(length)
+        problem = f"it ends wrongly: {recorded} events were recorded, {length} are there"
+        return Verdict(length, problem, purged=sealed.count)
+    return Verdict(length, purged=sealed.count)
+
+
+def fault_of(row: ActivityEvent, last: str) -> str:
+    """What is wrong with an event that should follow the one with the hash `last`; "" when nothing is."""
+    if row.previous_hash != last:
+        return "an event before it is missing, or was put in"
+    return "it was changed" if row.hash != digest(row) else ""
 
 
 def digest(row: ActivityEvent) -> str:
-    """SHA-256 over everything the event says, and the hash of the one before."""
-    said = [
-        row.previous_hash,
-        row.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        row.actor,
-        row.action,
-        row.operation_id,
-        row.platform,
-        row.group_id,
-        row.group_name,
-        row.subject,
-        row.outcome,
-        row.detail,
-    ]
-    text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    """The hash over everything the event says, and the hash of the one before."""
+    said = [getattr(row, name) for name in SAID]
+    return chain.digest(row.previous_hash, chain.moment(row.at), said)

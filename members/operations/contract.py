@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from members.operations.models import Operation
+from members.operations.plan import Plan, Skipped
 from members.operations.services import skipped_of
+from members.operations.states import OperationState
 
 
 def operation_document(operation: Operation) -> dict[str, Any]:
@@ -28,13 +31,29 @@ def operation_document(operation: Operation) -> dict[str, Any]:
             }
             for step in operation.steps.order_by("position").iterator(chunk_size=2000)
         ],
-        "skipped": [
-            {
-                "platform": line.target.platform,
-                "group": line.target.group_id,
-                "subject": line.target.subject,
-                "reason": line.reason,
-            }
-            for line in skipped_of(operation)
-        ],
+        "skipped": _lines(skipped_of(operation)),
     }
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """The same of a plan with nothing to do, which is not kept: it has no number."""
+    return {
+        "operation": None,
+        "state": OperationState.PLANNED,
+        "plan_hash": plan.hash,
+        "count": plan.count,
+        "steps": [],
+        "skipped": _lines(plan.skipped),
+    }
+
+
+def _lines(skipped: Iterable[Skipped]) -> list[dict[str, str]]:
+    return [
+        {
+            "platform": line.target.platform,
+            "group": line.target.group_id,
+            "subject": line.target.subject,
+            "reason": line.reason,
+        }
+        for line in skipped
+    ]

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from members.operations import activity, kinds, ledger
+from members.operations import activity, kinds, ledger, notices
 from members.operations.activity import Event
 from members.operations.ledger import Lost
 from members.operations.models import Operation, Step
@@ -63,6 +63,7 @@ def give_back(operation: Operation, message: str = "") -> None:
         pause(operation, seconds, message, cancelled=operation.cancel_requested)
 
 
+@transaction.atomic
 def pause(
     operation: Operation, seconds: float, message: str = "", *, cancelled: bool = False, **changes: Any
 ) -> None:
@@ -83,6 +84,7 @@ def pause(
         or held.update(resume_at=now, **waiting)
     ):
         raise Lost(f"{operation} was taken over.")
+    notices.tell_wait(operation, seconds, waiting["message"])
 
 
 @transaction.atomic
@@ -101,6 +103,7 @@ def end(operation: Operation, message: str = "") -> None:
     held_by(operation).update(state=state, finished_at=now, resume_at=None, message=message)
     event = Event(operation.confirmed_by, "operation.finished", operation.pk, outcome=state)
     activity.record(events=[event], at=now)
+    notices.tell_end(operation, state, message)
 
 
 def _messages(operation: Operation, message: str) -> str:

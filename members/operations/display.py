@@ -84,6 +84,13 @@ def kind_label(name: str) -> str:
     return kinds.labels().get(name, words(name))
 
 
+def title_of(operation: Operation, undone: int | None) -> str:
+    """What the operation is called, which may take back the one of the number `undone`: "Remove people",
+    "Undo of #12: Bring people back"."""
+    label = kind_label(operation.kind)
+    return label if undone is None else f"Undo of #{undone}: {label}"
+
+
 def done_word(kind: str) -> str:
     """What was done to each step of a kind, as the beginning of a line: "Added"."""
     try:
@@ -101,6 +108,15 @@ def arguments_label(kind: str, arguments: Mapping[str, Any]) -> str:
     if describe is not None:
         return describe(arguments)
     return ", ".join(f"{words(name)}: {value}" for name, value in arguments.items())
+
+
+def asked_for(kind: str, parameters: Mapping[str, Any]) -> str:
+    """What somebody asked for, in a phrase; "" where the kind has none."""
+    try:
+        phrase = kinds.get(kind).asked_for
+    except LookupError:
+        phrase = None
+    return phrase(parameters) if phrase is not None else ""
 
 
 def platform_names(platforms: Iterable[str]) -> str:

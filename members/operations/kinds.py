@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from members.operations.pace import Pace
 from members.operations.plan import Cap, Plan, PlannedStep
@@ -13,6 +13,11 @@ from members.platforms.base import CallMeter
 from members.platforms.outcomes import Outcome
 from members.platforms.types import Platform
 from members.platforms.writing import Reply
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from members.operations.models import Step
 
 
 class Executor(Protocol):
@@ -77,12 +82,19 @@ class Kind:
     """The plan that takes these steps back, which were really done."""
     finished: Callable[[int], None] | None = None
     """Told the id of each operation that has come to its end: reports, audits, notices."""
+    refused: Callable[[int], None] | None = None
+    """Told the id of each operation that was refused for its size: whom to tell."""
     survey: Callable[[Sequence[PlannedStep]], Mapping[str, Any]] | None = None
     """What is known of the groups that the steps touch, in JSON types: kept as `Operation.before`."""
     destructive: bool = False
     """Whether a second person may have to confirm."""
+    one_at_a_time: bool = False
+    """Whether no two calls may be under way, and `unwanted` is asked once more between claim and call: the
+    claim may have waited for somebody who changed what it depends on."""
     count_is_typed: bool = False
     """Whether whoever confirms a plan in the admin types its number of steps, however few they are."""
+    asked_for: Callable[[Mapping[str, Any]], str] | None = None
+    """What the selection was, in a phrase, from the plan's parameters: "where the rules require it"."""
     describe: Callable[[Mapping[str, Any]], str] | None = None
     """What a step does beyond its verb and its target, from its arguments; else they are listed by name."""
     warn: Callable[[Sequence[PlannedStep]], Sequence[str]] | None = None
@@ -91,6 +103,8 @@ class Kind:
     """How fast the platform is known to let such steps be done."""
     see_also: Callable[[int], Sequence[Link]] | None = None
     """Pages of the floors above that tell more about the operation of this id."""
+    still_needed: Callable[[], QuerySet[Step]] | None = None
+    """Steps that something still depends on, however old they are: their operations are not purged."""
 
 
 _kinds: dict[str, Kind] = {}
@@ -106,6 +120,11 @@ def register(kind: Kind) -> None:
 def get(name: str) -> Kind:
     """The kind of that name. Raises LookupError."""
     return _kinds[name]
+
+
+def known() -> Collection[Kind]:
+    """All of them."""
+    return _kinds.values()
 
 
 def labels() -> dict[str, str]:

@@ -178,15 +178,20 @@ class Lane:
         settled = list(replies)
         batch: list[Step] = []
         while queue and not batch and self._trouble is None and self._may_call():
-            candidates = queue.popleft()
-            unwanted = self.kind.unwanted([planned(step) for step in candidates])
-            settled += [
-                (candidates[at], Reply(Outcome.CHANGED_MEANWHILE, why)) for at, why in unwanted.items()
-            ]
-            batch = [step for at, step in enumerate(candidates) if at not in unwanted]
-        self.ledger.settle(settled, claim=batch)
+            batch = self._wanted(queue.popleft(), settled)
+            if batch and self.kind.one_at_a_time:
+                self.ledger.settle(settled, claim=batch)
+                settled.clear()
+                batch = self._wanted(batch, settled)
+        self.ledger.settle(settled, claim=() if self.kind.one_at_a_time else batch)
         self._calls += bool(batch)
         return batch
+
+    def _wanted(self, candidates: Sequence[Step], settled: list[tuple[Step, Reply]]) -> list[Step]:
+        """Those of `candidates` that our own rules still want; the others are `settled`."""
+        unwanted = self.kind.unwanted([planned(step) for step in candidates])
+        settled += [(candidates[at], Reply(Outcome.CHANGED_MEANWHILE, why)) for at, why in unwanted.items()]
+        return [step for at, step in enumerate(candidates) if at not in unwanted]
 
     def _may_call(self) -> bool:
         """Whether another call may begin: the first one also late, so that we get on."""

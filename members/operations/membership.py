@@ -19,8 +19,11 @@ from members.platforms.writing import PlatformWriter, Reply
 ADD = "add"
 REMOVE = "remove"
 
-_NO_GROUP = Reply(
+NO_GROUP = Reply(
     Outcome.GROUP_NOT_FOUND, "The account does not see this group any more: look whether it still exists."
+)
+BECAME_SUPERGROUP = Reply(
+    Outcome.GROUP_NOT_FOUND, "The group has become a supergroup: run an audit, then plan again."
 )
 
 
@@ -83,7 +86,9 @@ class MembershipExecutor:
         await self._people.find(batch)
         group = self._groups.get(batch[0].target.group_id)
         if group is None:
-            return [_NO_GROUP] * len(batch)
+            return [NO_GROUP] * len(batch)
+        if group.superseded_by is not None:
+            return [BECAME_SUPERGROUP] * len(batch)
         users = [user for step in batch if (user := self._people.get(step.target.user_id)) is not None]
         if not users:
             return [NO_PERSON] * len(batch)

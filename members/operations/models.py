@@ -90,6 +90,7 @@ class Operation(models.Model):
         permissions: ClassVar = [
             ("run_operation", "Can plan, confirm and cancel operations"),
             ("override_cap", "Can confirm operations above their cap"),
+            ("confirm_removals", "Can confirm removals and kicks"),
         ]
 
     def __str__(self) -> str:
@@ -154,6 +155,10 @@ class Lease(models.Model):
     owner = models.CharField(max_length=80, blank=True)
     token = models.PositiveBigIntegerField(default=0)
     expires_at = models.DateTimeField()
+    gives_way = models.BooleanField(
+        default=False, help_text="Its holder only listens, and lets go when somebody else wants it."
+    )
+    wanted = models.BooleanField(default=False, help_text="Somebody else wants it.")
 
     def __str__(self) -> str:
         return self.connection
@@ -222,6 +227,7 @@ class ActivityEvent(models.Model):
     class Meta:
         ordering: ClassVar = ["id"]
         base_manager_name = "objects"
+        indexes: ClassVar = [models.Index(fields=["subject", "-id"], name="event_subject_idx")]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor}: {self.action}"

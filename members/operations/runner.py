@@ -130,7 +130,7 @@ class _Slice:
             meter=meter,
             loop=loop,
             turn=self._turn,
-            concurrency=settings.OPERATION_CONCURRENCY,
+            concurrency=1 if self._kind.one_at_a_time else settings.OPERATION_CONCURRENCY,
         )
 
     def _drive(self, lanes: Mapping[Platform, Lane]) -> dict[Platform, PartEnd]:

@@ -180,6 +180,9 @@ def refuse_operation(*, operation: Operation, actor: Actor) -> Operation:
     if not dropped:
         raise OperationRefused(f"{operation} is {operation.get_state_display().lower()} already.")
     _note(operation, actor, "operation.refused", detail=operation.over_cap)
+    refused = _kind_of(operation).refused
+    if refused is not None:
+        refused(operation.pk)
     return operation
 
 

@@ -83,6 +83,9 @@ class PlatformReader(Protocol):
     def groups(self) -> AsyncIterator[Sequence[PlatformGroup]]:
         """Every group that the account can see, archived ones included, page by page."""
 
+    async def group(self, group_id: str) -> PlatformGroup:
+        """One group by its id alone, as the listing would show it. Raises Gone for one that we cannot see."""
+
     async def users(self, wanted: Sequence[Wanted]) -> Sequence[PlatformUser]:
         """Every user who might be one of `wanted`; who is whom is decided by `members.identity`.
 

@@ -96,6 +96,8 @@ class Message:
     """How many replies its thread has, told with the message that began it (Slack)."""
     latest_reply: int | None = None
     attachments: tuple[Attachment, ...] = ()
+    mentions: tuple[Sender, ...] = ()
+    """Others whom it speaks of by id, as far as the platform tells their names."""
     gone: bool = False
     """It was deleted, and this is only the mark that the platform left in its place."""
     raw: Mapping[str, Any] = field(default_factory=dict)
@@ -129,6 +131,14 @@ class HistoryPage:
 
 
 @dataclass(frozen=True, slots=True)
+class RepliesPage:
+    """Replies in one thread that follow one another, oldest first, with none left out between them."""
+
+    messages: Sequence[Message]
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FilePlace:
     """Where a file is found: which one of which message."""
 
@@ -153,7 +163,7 @@ class HistoryReader(PlatformReader, Protocol):
 
     def replies(
         self, group: PlatformGroup, thread: int, *, after: int | None = None
-    ) -> AsyncGenerator[Sequence[Message], None]:
+    ) -> AsyncGenerator[RepliesPage, None]:
         """The replies in a Slack thread, oldest first, those after the reply numbered `after` alone."""
 
     async def locate(self, group: PlatformGroup, places: Sequence[FilePlace]) -> Sequence[Chunks | Refused]:

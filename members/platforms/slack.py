@@ -14,6 +14,7 @@ from members.platforms.errors import PlatformError, Refused, TryLater
 from members.platforms.slack_parse import (
     Workspace,
     parse_account,
+    parse_channel_info,
     parse_channels,
     parse_member_ids,
     parse_user_info,
@@ -79,6 +80,11 @@ class SlackReader:
         arguments = await self._in_workspace(types=CHANNEL_TYPES)
         async for answer in self._web.pages("conversations.list", **arguments):
             yield _unseen(parse_channels(answer), seen)
+
+    async def group(self, group_id: str) -> PlatformGroup:
+        """conversations.info."""
+        answer = await self._web.call("conversations.info", channel=group_id, include_num_members="true")
+        return parse_channel_info(answer)
 
     async def users(self, wanted: Sequence[Wanted]) -> Sequence[PlatformUser]:
         """The whole directory (users.list), and wanted ids that it lacks one by one (users.info).

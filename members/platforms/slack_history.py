@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from members.platforms.errors import Refused, TryLater
-from members.platforms.history import Chunks, FilePlace, HistoryPage, Message, micros
+from members.platforms.history import Chunks, FilePlace, HistoryPage, Message, RepliesPage, micros
 from members.platforms.slack import SlackReader
 from members.platforms.slack_errors import BAD_ANSWER
 from members.platforms.slack_files import SlackFiles, file_of
@@ -19,6 +19,9 @@ from members.platforms.types import PlatformGroup, PlatformUser
 
 MOST_STRANGERS = 300
 """How many people whom the directory leaves out are asked for one by one: anybody can write any id."""
+
+_CLOCKS_APART = timedelta(days=1)
+"""By so much Slack's clock is never ahead of ours."""
 
 
 class SlackHistoryReader(SlackReader):
@@ -30,10 +33,18 @@ class SlackHistoryReader(SlackReader):
     async def history(
         self, group: PlatformGroup, *, since: datetime | None = None, until: datetime | None = None
     ) -> AsyncGenerator[HistoryPage, None]:
-        """conversations.history, newest first. What lies on its `oldest` or `latest` is not told."""
+        """conversations.history, newest first. What lies on its `oldest` or `latest` is not told.
+
+        Both are always named together: with `oldest` alone Slack begins with what is nearest to that
+        (github.com/slackhq/slack-api-docs/issues/4).
+        """
         await self._load_names()
-        window: dict[str, str] = {} if since is None else {"oldest": ts_of(max(micros(since) - 1, 0))}
-        window |= {} if until is None else {"latest": ts_of(micros(until))}
+        window: dict[str, str] = {}
+        if since is not None:
+            window["oldest"] = ts_of(max(micros(since) - 1, 0))
+            until = until or datetime.now(UTC) + _CLOCKS_APART
+        if until is not None:
+            window["latest"] = ts_of(micros(until))
         async with aclosing(self._web.pages("conversations.history", channel=group.id, **window)) as answers:
             async for answer in answers:
                 messages = sorted(await self._messages(answer), key=_number, reverse=True)
@@ -47,7 +58,7 @@ class SlackHistoryReader(SlackReader):
 
     async def replies(
         self, group: PlatformGroup, thread: int, *, after: int | None = None
-    ) -> AsyncGenerator[Sequence[Message], None]:
+    ) -> AsyncGenerator[RepliesPage, None]:
         """conversations.replies, oldest first. It repeats the thread's first message on every page.
 
         A thread whose beginning is gone has no replies any more.
@@ -63,10 +74,11 @@ class SlackHistoryReader(SlackReader):
                     told = await self._messages(answer)
                     fresh = [message for message in told if message.number not in seen]
                     seen |= {message.number for message in fresh}
-                    yield sorted(fresh, key=_number)
+                    yield RepliesPage(sorted(fresh, key=_number), is_last=not parse_next_cursor(answer))
         except Refused as error:
             if error.code != "thread_not_found":
                 raise
+            yield RepliesPage((), is_last=True)
 
     async def locate(self, group: PlatformGroup, places: Sequence[FilePlace]) -> Sequence[Chunks | Refused]:
         """From what the messages say of their files; files.info where they leave it to that."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from members.platforms.history import Attachment, FileKind, Message, MessageKind, Sender, moment
@@ -21,9 +22,11 @@ Known = Callable[[str], PlatformUser | None]
 TOMBSTONE = "tombstone"
 """The subtype of what stands in the place of a deleted message that has replies."""
 
-_TS = re.compile(r"(\d{1,12})\.(\d{6})\Z", re.ASCII)
-_MENTION = re.compile(r"<@([A-Z0-9]{3,20})[|>]", re.ASCII)
+_TS = re.compile(r"(\d{1,11})\.(\d{6})\Z", re.ASCII)
+_MENTION = re.compile(r"<@([A-Z0-9]{2,20})[|>]", re.ASCII)
 _BRACKETS = re.compile(r"<([^<>\n]*)>")
+_MOST_REPLIES = 2**31 - 1
+_LARGEST_FILE = 2**63 - 1
 _SPOKEN = frozenset(
     {"bot_message", "me_message", "file_share", "file_comment", "file_mention", "thread_broadcast",
      "reply_broadcast", "slackbot_response", "bot_reply", "assistant_app_thread", TOMBSTONE}
@@ -64,7 +67,6 @@ def parse_message(entry: Mapping[str, Any], known: Known) -> Message | None:
         return None
     subtype = _text(entry, "subtype")
     edited = number_of(_object(entry, "edited").get("ts"))
-    count = entry.get("reply_count")
     return Message(
         number=number,
         sent_at=moment(number),
@@ -73,9 +75,10 @@ def parse_message(entry: Mapping[str, Any], known: Known) -> Message | None:
         text=readable(_body(entry), known),
         thread=number_of(entry.get("thread_ts")),
         edited_at=None if edited is None else moment(edited),
-        reply_count=count if isinstance(count, int) and count > 0 else 0,
+        reply_count=_count(entry, "reply_count", most=_MOST_REPLIES) or 0,
         latest_reply=number_of(entry.get("latest_reply")),
         attachments=tuple(_attachments(entry)),
+        mentions=tuple(_mentions(entry, known)),
         gone=subtype == TOMBSTONE,
         raw=_storable(entry),
     )
@@ -126,6 +129,12 @@ def _sender(entry: Mapping[str, Any], known: Known) -> Sender | None:
     return None
 
 
+def _mentions(entry: Mapping[str, Any], known: Known) -> Iterator[Sender]:
+    for user_id in sorted(set(_MENTION.findall(_text(entry, "text")))):
+        if (person := known(user_id)) is not None:
+            yield Sender(user_id, person.name, person.username or "", person.is_bot)
+
+
 def _said_name(entry: Mapping[str, Any]) -> str:
     """The name that a message itself tells of its user."""
     profile = _object(entry, "user_profile")
@@ -136,13 +145,12 @@ def _attachments(entry: Mapping[str, Any]) -> Iterator[Attachment]:
     for file in _list(entry, "files"):
         if not isinstance(file, Mapping) or not (file_id := _text(file, "id")):
             continue
-        size = file.get("size")
         yield Attachment(
             id=file_id,
             kind=_kind(_text(file, "mimetype"), _text(file, "subtype")),
             name=_text(file, "name") or _text(file, "title"),
             mime_type=_text(file, "mimetype"),
-            size=size if isinstance(size, int) and size >= 0 else None,
+            size=_count(file, "size", most=_LARGEST_FILE),
         )
 
 
@@ -169,12 +177,20 @@ def _storable(value: Any) -> Any:
             return {storable(str(key)): _storable(item) for key, item in value.items()}
         case list():
             return [_storable(item) for item in value]
+        case float() if not isfinite(value):
+            return None
     return value
 
 
 def _text(source: Mapping[str, Any], key: str) -> str:
     value = source.get(key)
     return storable(value) if isinstance(value, str) else ""
+
+
+def _count(source: Mapping[str, Any], key: str, *, most: int) -> int | None:
+    """A number that counts something, as far as it is one that databases keep."""
+    value = source.get(key)
+    return value if type(value) is int and 0 <= value <= most else None
 
 
 def _object(source: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -41,6 +41,15 @@ class EventKind(StrEnum):
     CHANNEL_RENAME = "channel_rename"
     GROUP_RENAME = "group_rename"
     CHANNEL_ARCHIVE = "channel_archive"
+    GROUP_ARCHIVE = "group_archive"
+    CHANNEL_UNARCHIVE = "channel_unarchive"
+    GROUP_UNARCHIVE = "group_unarchive"
+    CHANNEL_DELETED = "channel_deleted"
+    GROUP_DELETED = "group_deleted"
+    CHANNEL_LEFT = "channel_left"
+    GROUP_LEFT = "group_left"
+    CHANNEL_SHARED = "channel_shared"
+    CHANNEL_UNSHARED = "channel_unshared"
     MEMBER_JOINED = "member_joined_channel"
     MEMBER_LEFT = "member_left_channel"
 
@@ -95,12 +104,16 @@ def parse_channel(entry: Mapping[str, Any]) -> PlatformGroup | None:
     """One conversation object, or None when it has no id or is a direct message.
 
     Private channels may have C ids as well as G ids: `is_private` tells. Where `is_member` is not
-    told (users.conversations), seeing a private channel is being in it.
+    told (users.conversations), seeing a private channel is being in it. Only who is in a channel takes
+    people out of it or renames it (`not_in_channel` of conversations.kick and .rename); to add people to a
+    public one, the account can join first.
     """
     channel_id = _text(entry, "id")
     if not channel_id or _is_direct_message(channel_id, entry):
         return None
     private = _flag(entry, "is_private" if "is_private" in entry else "is_group")
+    general = _flag(entry, "is_general")
+    inside = private or entry.get("is_member") is not False
     return PlatformGroup(
         platform=Platform.SLACK,
         id=channel_id,
@@ -111,7 +124,9 @@ def parse_channel(entry: Mapping[str, Any]) -> PlatformGroup | None:
         archived=_flag(entry, "is_archived"),
         shared_externally=_flag(entry, "is_ext_shared" if "is_ext_shared" in entry else "is_shared"),
         joined=private or _flag(entry, "is_member"),
-        general=_flag(entry, "is_general"),
+        may_remove=inside and not general,
+        may_rename=inside,
+        general=general,
         created_at=_time(entry, "created"),
     )
 
@@ -178,6 +193,13 @@ def parse_opened(answer: Mapping[str, Any]) -> str:
     if not channel_id:
         raise Refused("Slack's answer to conversations.open names no conversation", code=BAD_ANSWER)
     return channel_id
+
+
+def parse_texts(answer: Mapping[str, Any]) -> list[str]:
+    """conversations.history: the texts of the messages, as Slack escapes them."""
+    messages = answer.get("messages")
+    entries = messages if isinstance(messages, list) else []
+    return [_text(entry, "text") for entry in entries if isinstance(entry, Mapping)]
 
 
 def parse_event(payload: Mapping[str, Any]) -> SlackEvent | None:

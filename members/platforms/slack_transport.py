@@ -233,7 +233,7 @@ class SlackTransport:
             retry_handlers=[],
             logger=_sdk_log,
         )
-        client.proxy = _proxy_for(self._config.api_url)
+        client.proxy = proxy_for(self._config.api_url)
         return client
 
     async def _attempt(self, method: str, arguments: Mapping[str, str | int]) -> dict[str, Any]:
@@ -324,8 +324,27 @@ class SlackTransport:
                 headers={"Authorization": f"Bearer {self._config.token}"},
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(connect=CONNECT_TIMEOUT, sock_read=self._config.timeout),
-                proxy=_proxy_for(url),
+                proxy=proxy_for(url),
             )
+
+    async def send_bytes(self, url: str, method: str, content: bytes) -> int:
+        """POST `content` to an address that Slack gave for it, counted as `method`; the HTTP status.
+
+        Without the token: such an address is its own permission.
+        """
+        if self._client is None or self._client.session is None:
+            raise RuntimeError("SlackTransport is used outside its 'async with' block")
+        self._meter.count(method)
+        with self.outages(method):
+            async with self._client.session.post(
+                url,
+                data=content,
+                headers={"Content-Type": "application/octet-stream"},
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(connect=CONNECT_TIMEOUT, sock_read=self._config.timeout),
+                proxy=proxy_for(url),
+            ) as answer:
+                return answer.status
 
     def _outage(self, method: str, what: str, code: str, *, unsent: bool = False) -> Outage:
         return Outage(method, host=self._host, what=what, code=code, unsent=unsent)
@@ -385,7 +404,7 @@ def _is_web_address(url: str) -> bool:
         return False
 
 
-def _proxy_for(url: str) -> str | None:
+def proxy_for(url: str) -> str | None:
     """The environment's proxy for `url`. slack_sdk's own choice ignores NO_PROXY, and even loopback."""
     address = urlsplit(url)
     host = address.hostname or ""

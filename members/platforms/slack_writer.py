@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
 from members.platforms.errors import AccountTrouble, PlatformError, Refused, TryLater
+from members.platforms.history import micros
 from members.platforms.outcomes import Outcome, Reply
 from members.platforms.slack import SlackReader
+from members.platforms.slack_messages import ts_of
 from members.platforms.slack_names import channel_name
 from members.platforms.slack_outcomes import DONE, concerns_everybody, refusal, refusals, replies, reply_to
-from members.platforms.slack_parse import parse_channel_info, parse_opened, parse_stored_name
+from members.platforms.slack_parse import (
+    parse_channel_info,
+    parse_opened,
+    parse_stored_name,
+    parse_texts,
+)
+from members.platforms.slack_uploads import Upload, upload
 from members.platforms.text import storable
 from members.platforms.types import Platform, PlatformGroup, PlatformUser, Privacy, Wanted
 from members.platforms.writing import InDoubt
@@ -118,6 +128,30 @@ class SlackWriter(SlackReader):
         )
         word = refusal(answer)
         return reply_to(word) if word else DONE
+
+    async def post_files(self, channel_id: str, text: str, uploads: Sequence[Upload]) -> Reply:
+        """files.completeUploadExternal: the files as one message, with `text` above them.
+
+        Slack offers no way to keep markup out of that text; mentions and links are kept out as in `post`.
+        """
+        entries = await upload(self._web, uploads)
+        answer = await self._web.write(
+            "files.completeUploadExternal",
+            files=json.dumps(entries),
+            channel_id=channel_id,
+            initial_comment=_escape(text),
+        )
+        word = refusal(answer)
+        return reply_to(word) if word else DONE
+
+    async def posted_since(self, channel_id: str, since: datetime) -> Sequence[str]:
+        """conversations.history: the texts in a channel since then. Raises AccountTrouble where the token
+        may not read it."""
+        window = {"oldest": ts_of(max(micros(since) - 1, 0))}
+        async with aclosing(
+            self._web.pages("conversations.history", channel=channel_id, **window)
+        ) as answers:
+            return [text async for answer in answers for text in parse_texts(answer)]
 
     async def _invite(self, group: PlatformGroup, user_ids: Sequence[str]) -> dict[str, Any]:
         arguments = {"channel": group.id, "users": ",".join(user_ids)}

@@ -13,12 +13,17 @@ from telethon.tl import functions
 from telethon.tl import types as tl
 
 from members.platforms.base import CallMeter
-from members.platforms.errors import PlatformError, Refused, SignedOut
-from members.platforms.telegram_addresses import AccessHashes, AddressBook
+from members.platforms.errors import Gone, PlatformError, Refused, SignedOut
+from members.platforms.telegram_addresses import AccessHashes, AddressBook, no_way_to
 from members.platforms.telegram_administrators import parse_basic_administrators, read_administrators
 from members.platforms.telegram_client import ServerAddress, TelegramConfig, parse_server
 from members.platforms.telegram_dialogs import read_dialogs
-from members.platforms.telegram_errors import MEMBERS_HIDDEN, NOT_APPLICABLE, cursor_loop
+from members.platforms.telegram_errors import (
+    MEMBERS_HIDDEN,
+    NO_GROUP_ACCESS_HASH,
+    NOT_APPLICABLE,
+    cursor_loop,
+)
 from members.platforms.telegram_parse import (
     parse_account,
     parse_details,
@@ -29,7 +34,7 @@ from members.platforms.telegram_parse import (
 )
 from members.platforms.telegram_people import MEMBERS_A_PAGE, PeopleSearch
 from members.platforms.telegram_roster import RosterLine, RosterPage, read_banned, read_roster, search_roster
-from members.platforms.telegram_transport import TelegramTransport
+from members.platforms.telegram_transport import Ear, TelegramTransport
 from members.platforms.types import (
     Account,
     Administrator,
@@ -67,10 +72,11 @@ class TelegramReader:
         meter: CallMeter | None = None,
         known_hashes: Mapping[int, AccessHashes] | None = None,
         concurrency: int = 8,
+        ear: Ear | None = None,
     ) -> None:
         self.meter = meter or CallMeter()
         self.lookup_failures: Mapping[str, PlatformError] = {}
-        self._transport = TelegramTransport(config, meter=self.meter, concurrency=concurrency)
+        self._transport = TelegramTransport(config, meter=self.meter, concurrency=concurrency, ear=ear)
         self._known_hashes = known_hashes or {}
         self._account: Account | None = None
         self._own: PlatformUser | None = None
@@ -128,6 +134,27 @@ class TelegramReader:
             self._listed = list(listed.values())
         finally:
             self._none_being_listed.set()
+
+    async def group(self, group_id: str) -> PlatformGroup:
+        """channels.getChannels where an answer has told the way to a supergroup, else messages.getChats.
+
+        A basic group that we left is told as such. Of an id that Telegram does not know among the basic ones
+        nothing is proven: Refused.
+        """
+        number = int(group_id)
+        if self._book.knows_channel(number):
+            channel = self._book.input_channel(number)
+            answer = await self._call(functions.channels.GetChannelsRequest([channel]))
+        else:
+            try:
+                answer = await self._call(functions.messages.GetChatsRequest([number]))
+            except Gone:  # no basic group that ever was ours: what it is, nobody has told
+                raise no_way_to(number, "group", code=NO_GROUP_ACCESS_HASH) from None
+        found = {group.id: group for group in parse_groups(answer.chats)}
+        if group_id not in found:
+            raise Gone("The account does not see this group any more", code="CHANNEL_PRIVATE")
+        self._groups[group_id] = found[group_id]
+        return found[group_id]
 
     async def users(self, wanted: Sequence[Wanted]) -> Sequence[PlatformUser]:
         """The people behind ids and usernames; see `telegram_people` for the ways and their order.

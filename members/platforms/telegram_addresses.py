@@ -51,6 +51,9 @@ class AddressBook:
     def knows_user(self, user_id: int) -> bool:
         return user_id == self._own_id or user_id in self._users
 
+    def knows_channel(self, channel_id: int) -> bool:
+        return channel_id in self._channels
+
     def forget_user(self, user_id: int) -> None:
         self._users.pop(user_id, None)
 
@@ -75,8 +78,11 @@ class AddressBook:
 
 def _hash(hashes: Mapping[int, int], peer_id: int, what: str, *, code: str) -> int:
     if peer_id not in hashes:
-        raise Refused(
-            f"Telegram {what} {peer_id} is known by number only: no answer has told the way there yet",
-            code=code,
-        )
+        raise no_way_to(peer_id, what, code=code)
     return hashes[peer_id]
+
+
+def no_way_to(peer_id: int, what: str, *, code: str) -> Refused:
+    return Refused(
+        f"Telegram {what} {peer_id} is known by number only: no answer has told the way there yet", code=code
+    )

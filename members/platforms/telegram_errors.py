@@ -29,6 +29,7 @@ NO_ACCESS_HASH = "no_access_hash"
 NO_GROUP_ACCESS_HASH = "no_group_access_hash"
 NOT_APPLICABLE = "not_applicable"
 BAD_ANSWER = "bad_answer"
+TOO_LATE = "too_late"
 
 FLOOD_WAITS = frozenset({"FLOOD_WAIT", "FLOOD_PREMIUM_WAIT", "SLOWMODE_WAIT"})
 OUTAGE_PAUSE = 60.0
@@ -119,6 +120,14 @@ def unreachable(method: str) -> TryLater:
         f"Telegram cannot be reached, or does not answer ({method}): check the network, try again later",
         code=UNREACHABLE,
         seconds=OUTAGE_PAUSE,
+    )
+
+
+def too_late(method: str) -> TryLater:
+    return TryLater(
+        f"Telegram took too long before {method}: nothing was done, and what it hangs on is asked again",
+        code=TOO_LATE,
+        seconds=1.0,
     )
 
 

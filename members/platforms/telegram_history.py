@@ -13,7 +13,7 @@ from telethon.tl import functions
 from telethon.tl import types as tl
 
 from members.platforms.errors import Refused
-from members.platforms.history import Chunks, FilePlace, HistoryPage, Message
+from members.platforms.history import Chunks, FilePlace, HistoryPage, Message, RepliesPage
 from members.platforms.telegram import TelegramReader
 from members.platforms.telegram_errors import BAD_ANSWER
 from members.platforms.telegram_files import TelegramFiles
@@ -61,10 +61,10 @@ class TelegramHistoryReader(TelegramReader):
 
     async def replies(
         self, group: PlatformGroup, thread: int, *, after: int | None = None
-    ) -> AsyncGenerator[Sequence[Message], None]:
+    ) -> AsyncGenerator[RepliesPage, None]:
         """None: Telegram's history holds every answer in its place."""
         return
-        yield ()
+        yield RepliesPage((), is_last=True)
 
     async def locate(self, group: PlatformGroup, places: Sequence[FilePlace]) -> Sequence[Chunks | Refused]:
         """By reading the messages again, which tells the ways to their files anew: they run out."""

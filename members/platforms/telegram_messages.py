@@ -8,11 +8,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from telethon.tl import types as tl
 
 from members.platforms.history import Attachment, FileKind, Message, MessageKind, Sender
+from members.platforms.telegram_words import action_in_words, media_in_words
 from members.platforms.text import storable
 
 _FORGOTTEN = frozenset({"file_reference", "access_hash", "stripped_thumb", "bytes"})
@@ -69,49 +71,46 @@ def parse_message(message: Any, names: Names, *, origin: str = "") -> Message | 
         sent_at=message.date,
         sender=names.sender(message.from_id or message.peer_id),
         kind=MessageKind.SERVICE if service else MessageKind.MESSAGE,
-        text=describe(message.action, names) if service else storable(message.message or ""),
+        text=action_in_words(message.action, names.name_of) if service else _text(message),
         origin=origin,
         thread=message.id if _opens_topic(message) else thread,
         reply_to=reply_to,
         edited_at=edited,
         attachments=() if service else tuple(_attachments(message.media)),
+        mentions=tuple(_mentions(message, names)),
         raw=jsonable(message),
     )
 
 
-def describe(action: Any, names: Names) -> str:
-    """What a service line tells, after the name of whoever did it."""
-    people = ", ".join(names.name_of(user_id) for user_id in getattr(action, "users", ()) or ())
-    title = storable(getattr(action, "title", "") or "")
-    match action:
-        case tl.MessageActionChatCreate() | tl.MessageActionChannelCreate():
-            return f"created the group “{title}”"
-        case tl.MessageActionChatEditTitle():
-            return f"renamed the group to “{title}”"
-        case tl.MessageActionChatAddUser():
-            return f"added {people}"
-        case tl.MessageActionChatDeleteUser():
-            return f"removed {names.name_of(action.user_id)}"
-        case tl.MessageActionChatJoinedByLink():
-            return "joined by an invite link"
-        case tl.MessageActionChatJoinedByRequest():
-            return "joined after a request"
-        case tl.MessageActionChatMigrateTo():
-            return "turned the group into a supergroup"
-        case tl.MessageActionChannelMigrateFrom():
-            return f"turned the group “{title}” into this supergroup"
-        case tl.MessageActionPinMessage():
-            return "pinned a message"
-        case tl.MessageActionTopicCreate():
-            return f"opened the topic “{title}”"
-    return type(action).__name__.removeprefix("MessageAction")
+def _text(message: Any) -> str:
+    """What was written, and in words what else came with it."""
+    return "\n".join(filter(None, (storable(message.message or ""), media_in_words(message.media))))
+
+
+def _mentions(message: Any, names: Names) -> Iterator[Sender]:
+    """Those of whom it was forwarded, and whom a service line is about."""
+    forwarded = getattr(message, "fwd_from", None)
+    action = getattr(message, "action", None)
+    about = [*(getattr(action, "users", None) or ()), *_set(action, "user_id"), *_set(action, "inviter_id")]
+    peers = [tl.PeerUser(user_id) for user_id in (*about, *_set(message, "via_bot_id"))]
+    for peer in (*peers, getattr(forwarded, "from_id", None)):
+        sender = names.sender(peer)
+        if sender is not None and sender.name:
+            yield sender
+
+
+def _set(source: Any, name: str) -> list[Any]:
+    value = getattr(source, name, None)
+    return [] if value is None else [value]
 
 
 def jsonable(value: Any) -> Any:
     """A TL object in JSON types, its class under "_": what is unset, and what only served us, left out."""
     match value:
-        case None | bool() | int() | float():
+        case None | bool() | int():
             return value
+        case float():
+            return value if isfinite(value) else None
         case str():
             return storable(value)
         case datetime():

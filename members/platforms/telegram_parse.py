@@ -120,6 +120,7 @@ def _supergroup(channel: tl.Channel) -> PlatformGroup:
         total_members=channel.participants_count or None,
         may_invite=_may_invite(channel),
         may_remove=_may_remove(channel),
+        may_rename=_may_rename(channel),
         # No created_at: a channel's `date` is the day on which we joined it.
     )
 
@@ -136,6 +137,7 @@ def _basic_group(chat: tl.Chat) -> PlatformGroup:
         total_members=chat.participants_count or None,
         may_invite=_may_invite(chat),
         may_remove=_may_remove(chat),
+        may_rename=_may_rename(chat),
         created_at=chat.date,
         superseded_by=_superseded_by(chat),
     )
@@ -172,6 +174,21 @@ def _may_remove(chat: tl.Channel | tl.Chat) -> bool:
     if isinstance(chat, tl.Channel) and chat.min:
         return True  # rights are not told: worth a try
     return bool(chat.creator or (chat.admin_rights is not None and chat.admin_rights.ban_users))
+
+
+def _may_rename(chat: tl.Channel | tl.Chat) -> bool:
+    """By the account's admin right, else where the group says that its members in general may.
+
+    core.telegram.org/api/rights (`change_info`); a restriction of the account's own comes first.
+    """
+    if isinstance(chat, tl.Channel) and chat.min:
+        return True  # rights are not told: worth a try
+    if chat.creator or (chat.admin_rights is not None and chat.admin_rights.change_info):
+        return True
+    own = getattr(chat, "banned_rights", None)
+    if chat.default_banned_rights is None or (own is not None and own.change_info):
+        return False
+    return not chat.default_banned_rights.change_info
 
 
 def _active_usernames(peer: tl.User | tl.Channel) -> Iterator[str]:

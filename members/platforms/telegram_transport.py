@@ -30,6 +30,7 @@ from members.platforms.telegram_errors import (
     UNREADABLE,
     flood_wait,
     in_doubt,
+    too_late,
     translate,
     unreachable,
 )
@@ -106,24 +107,30 @@ class TelegramTransport:
         """The answer to one TL request. Raises Refused, AccountTrouble, or TryLater at last."""
         return await self._until_answered(request, _name(request))
 
-    async def write(self, request: Any) -> Any:
+    async def write(self, request: Any, *, not_after: float = math.inf) -> Any:
         """Like `call`, but for a request that may be carried out once only.
+
+        It goes out until `not_after`, by the clock of the event loop: TryLater is raised instead, at once,
+        where a limit or a broken line would have it go out later.
 
         It is sent again when it was certainly ignored: refused by a rate limit, or never sent because
         the line had ended before. (So does Telethon after a bad salt or message id; it repeats nothing
         else, since a client with auto_reconnect off drops what is pending with its connection.)
         Raises InDoubt when it may have been carried out and no readable answer says so.
         """
-        return await self._until_answered(request, _name(request), once=True)
+        return await self._until_answered(request, _name(request), once=True, not_after=not_after)
 
     async def file_part(self, part: FilePart) -> bytes:
         """upload.getFile: up to `FILE_PART` bytes, fewer at its end alone. Raises what `call` raises."""
         answer: bytes = await self._until_answered(part, "GetFile")
         return answer
 
-    async def _until_answered(self, request: Any, method: str, *, once: bool = False) -> Any:
+    async def _until_answered(
+        self, request: Any, method: str, *, once: bool = False, not_after: float = math.inf
+    ) -> Any:
         effort = self._effort(method, seconds=GIVE_UP_SECONDS)
         while True:
+            self._gate.require(method, not_after)
             await self._gate.passed(method)
             line = self._current_line()
             open_line = await asyncio.shield(line)
@@ -132,6 +139,7 @@ class TelegramTransport:
                 async with self._slots:
                     if self._gate.left(method) > 0:
                         continue  # limited while this call queued for its slot
+                    self._gate.require(method, not_after)
                     effort.begin()
                     open_line.require_open(method)
                     self._meter.count(method)
@@ -324,6 +332,13 @@ class FloodGate:
         """
         if seconds - self.left(method) >= 1:
             self._opens_at[method] = asyncio.get_running_loop().time() + seconds
+
+    def require(self, method: str, not_after: float) -> None:
+        """Raises TryLater where `method` cannot be called until `not_after`, by the event loop's clock."""
+        left = max(0.0, self.left(method))
+        if asyncio.get_running_loop().time() + left <= not_after:
+            return
+        raise flood_wait(method, float(math.ceil(left))) if left else too_late(method)
 
     async def passed(self, method: str) -> None:
         """Return when `method` may be called. Raises TryLater when that is beyond the meter's patience."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -117,15 +118,17 @@ class TelegramWriter(TelegramReader):
                 return reply_to(error)
         return await self.kick(group, user)
 
-    async def kick(self, group: PlatformGroup, user: PlatformUser) -> Reply:
+    async def kick(self, group: PlatformGroup, user: PlatformUser, *, not_after: float = math.inf) -> Reply:
         """`remove` for somebody who was just seen there. In a supergroup: a ban, a moment, and `unban`.
 
-        An error between the two, which has the reply in `settled`, leaves a ban for `KICK_LASTS`.
+        The ban goes out until `not_after`, by the event loop's clock, else TryLater is raised. An error
+        between the two, which has the reply in `settled`, leaves a ban for `KICK_LASTS`.
         """
         if group.kind is GroupKind.BASIC:
             return await self._delete_chat_user(group, user)
         ends = datetime.now(UTC) + KICK_LASTS
-        banned = await self._edit_banned(group, user, tl.ChatBannedRights(ends, view_messages=True))
+        rights = tl.ChatBannedRights(ends, view_messages=True)
+        banned = await self._edit_banned(group, user, rights, not_after=not_after)
         if not banned.success:
             return banned
         await asyncio.sleep(KICK_PAUSE)
@@ -261,14 +264,20 @@ class TelegramWriter(TelegramReader):
         )
 
     async def _edit_banned(
-        self, group: PlatformGroup, user: PlatformUser, rights: tl.ChatBannedRights
+        self,
+        group: PlatformGroup,
+        user: PlatformUser,
+        rights: tl.ChatBannedRights,
+        *,
+        not_after: float = math.inf,
     ) -> Reply:
         if group.kind is GroupKind.BASIC:
             return _NO_BANS
         if await self._is_own(user):
             return _OURSELVES
         return await self._reply(
-            lambda: functions.channels.EditBannedRequest(self._channel(group), self._person(user), rights)
+            lambda: functions.channels.EditBannedRequest(self._channel(group), self._person(user), rights),
+            not_after=not_after,
         )
 
     def _edit_title(self, group: PlatformGroup, name: str) -> Any:
@@ -276,17 +285,17 @@ class TelegramWriter(TelegramReader):
             return functions.messages.EditChatTitleRequest(int(group.id), name)
         return functions.channels.EditTitleRequest(self._channel(group), name)
 
-    async def _reply(self, request: Callable[[], Any]) -> Reply:
+    async def _reply(self, request: Callable[[], Any], *, not_after: float = math.inf) -> Reply:
         """How `request` ended. Making it may be refused as well, for want of an access hash."""
         try:
-            await self._write(request())
+            await self._write(request(), not_after=not_after)
         except Refused as error:
             return reply_to(error)
         return _DONE
 
-    async def _write(self, request: Any) -> Any:
+    async def _write(self, request: Any, *, not_after: float = math.inf) -> Any:
         try:
-            return await self._transport.write(request)
+            return await self._transport.write(request, not_after=not_after)
         except AccountTrouble as error:
             if error.code == "PEER_FLOOD":
                 error.code = Outcome.PEER_FLOOD

@@ -122,9 +122,11 @@ class PlatformGroup:
     joined: bool = True
     """Whether the auditing account is a member (a public Slack channel is visible without)."""
     may_invite: bool = True
-    """False where the account is known to lack the right to add people (Telegram only)."""
+    """False where the account is known to lack the right to add people."""
     may_remove: bool = True
-    """False where the account is known to lack the right to take people out (Telegram only)."""
+    """False where the account is known to lack the right to take people out."""
+    may_rename: bool = True
+    """False where the account is known to lack the right to change the name."""
     general: bool = False
     """Slack's channel of the whole workspace, which nobody can be taken out of."""
     created_at: datetime | None = None

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from django import template
 
-from members import charts, ui
+from members import charts, time_charts, ui
 
 register = template.Library()
 for piece in (ui.badge, ui.time_tag, ui.progress_bar, ui.stat_card, ui.empty_state):
     register.simple_tag(piece)
-for chart in (charts.sparkline, charts.bars, charts.share_bar):
+for chart in (
+    charts.sparkline,
+    charts.bars,
+    charts.share_bar,
+    time_charts.line_chart,
+    time_charts.flow_chart,
+):
     register.simple_tag(chart)
 register.filter("duration", ui.duration)
 
@@ -18,3 +24,9 @@ register.filter("duration", ui.duration)
 def number(count: int) -> str:
     """1797 → "1,797", as columns and sentences have it."""
     return f"{count:,}"
+
+
+@register.filter
+def signed(number: int) -> str:
+    """3 → "+3", −2 → "−2" with a proper minus."""
+    return f"{number:+,}".replace("-", "\N{MINUS SIGN}")

@@ -46,6 +46,14 @@ class PasswordForm(forms.Form):
     )
 
 
+class LabelForm(forms.ModelForm):
+    """What people call the account. Nothing else of it changes in a form."""
+
+    class Meta:
+        model = TelegramAccount
+        fields = ("label",)
+
+
 @admin.register(TelegramAccount)
 class TelegramAccountAdmin(ModelAdmin):
     list_display = ("label", "status", "belongs_to", "number", "in_use", "since", "used")
@@ -69,6 +77,7 @@ class TelegramAccountAdmin(ModelAdmin):
             page("give-up", "give_up", require_POST(self.give_up_view)),
             page("sign-out", "sign_out", self.sign_out_view),
             page("use", "use", self.use_view),
+            page("label", "label", require_POST(self.label_view)),
             *super().get_urls(),
         ]
 
@@ -164,6 +173,22 @@ class TelegramAccountAdmin(ModelAdmin):
             return signin.use(account_id=pk, actor=actor)
 
         return self._confirmed(request, pk, "use", step)
+
+    def label_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Call the account something else."""
+        account = self._for_signers(request, pk)
+        before = account.label
+        form = LabelForm(request.POST, instance=account)
+        if not form.is_valid():
+            messages.error(request, str(next(iter(form.errors.values()))[0]))
+        elif form.has_changed():
+            account.save(update_fields=["label"])
+            detail = f"{before} → {account.label}"
+            gateway.record(
+                account, "telegram.account_renamed", actor=request.user.get_username(), detail=detail
+            )
+            messages.success(request, f"It is called “{account.label}” now.")
+        return _to_page(pk)
 
     def _confirmed(self, request: HttpRequest, pk: int, what: str, step: Callable[..., Step]) -> HttpResponse:
         if request.method == "POST":

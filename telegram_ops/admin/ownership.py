@@ -260,7 +260,7 @@ class OwnershipRequestAdmin(TableExportMixin, RecordAdmin):
     @admin.display(description="By", ordering="operation_id")
     def origin(self, row: OwnershipRequest) -> SafeString | str:
         if row.operation_id is None:
-            return "By hand"
+            return f"{row.requested_by}, by hand"
         url = reverse("admin:operations_operation_change", args=[row.operation_id])
         return format_html('<a href="{}">Operation{}{}</a>', url, NBSP, row.operation_id)
 

@@ -71,6 +71,7 @@ def ask_view(request: HttpRequest) -> HttpResponse:
         return _page(request, form, chosen)
     operation = request.GET.get("operation", "")
     chosen = _of_operation(operation) if operation.isascii() and operation.isdigit() else []
+    chosen += request.GET.getlist("groups")
     return _page(request, AskForm(initial={"remind": "remind" in request.GET}), chosen)
 
 

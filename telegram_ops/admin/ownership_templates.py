@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
-from simple_history.admin import SimpleHistoryAdmin
 
+from members.admin.base import HistoryAdmin
 from members.ui import named_actions
 from telegram_ops.ownership import as_template
 from telegram_ops.ownership_letters import example_of
@@ -41,7 +41,7 @@ class OwnershipTemplateForm(TemplateFormBase):
 
 
 @admin.register(OwnershipTemplate)
-class OwnershipTemplateAdmin(SimpleHistoryAdmin):
+class OwnershipTemplateAdmin(HistoryAdmin):
     form = OwnershipTemplateForm
     list_display = ("name", "key", "sender")
     search_fields = ("name", "key", "text")

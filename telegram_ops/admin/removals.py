@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from members.operations.admin.planning import may_plan, show_plan
@@ -18,6 +20,8 @@ from telegram_ops.removal_plans import GroupKey, RemovalSelection, Way
 from telegram_ops.removals import plan_removal
 
 _GROUP = re.compile(rf"(?P<platform>{'|'.join(Platform)}):(?P<id>[0-9A-Z]{{1,32}})")
+CHOSEN, ALL = "chosen", "all"
+"""From which groups the page that found somebody has them removed."""
 _NOWHERE = "As far as we can see, they are in none of these groups."
 _WAYS = [
     (Way.REMOVE, "Remove: they may come back when somebody adds them"),
@@ -80,6 +84,11 @@ def remove_view(request: HttpRequest) -> HttpResponse:
     """Ask who is to go; then look where they are now, and show the plan. Only its page has it done."""
     if not may_plan(request):
         raise PermissionDenied
+    asked_from = request.POST.get("from", "")
+    if asked_from == CHOSEN and not request.POST.getlist("groups"):
+        messages.warning(request, "No group is chosen: tick some, or remove them from all groups.")
+        query = urlencode({"q": request.POST.get("person", "")})
+        return HttpResponseRedirect(f"{reverse('admin:find_person')}?{query}")
     if request.method == "POST" and "plan" in request.POST:
         form = RemovalForm(request.POST, chosen=request.POST.getlist("groups"))
         if form.is_valid():
@@ -89,7 +98,8 @@ def remove_view(request: HttpRequest) -> HttpResponse:
                 form.add_error("person", str(error))
     else:  # also from the page that found them, which posts what was chosen there
         asked = request.POST if request.method == "POST" else request.GET
-        form = RemovalForm(initial={"person": asked.get("person", "")}, chosen=asked.getlist("groups"))
+        chosen = [] if asked_from == ALL else asked.getlist("groups")
+        form = RemovalForm(initial={"person": asked.get("person", "")}, chosen=chosen)
     context = {
         **admin.site.each_context(request),
         "title": "Remove a person",

@@ -17,8 +17,9 @@ from django.urls import URLPattern, path
 
 from members.models import Category, NamingRule
 from members.operations.admin.planning import may_plan, show_plan
+from members.patterns import PatternTrouble
 from members.platforms.types import Platform
-from telegram_ops.new_names import LONGEST_PATTERN, PatternTrouble, by_regex, by_text
+from telegram_ops.new_names import LONGEST_PATTERN, by_regex, by_text
 from telegram_ops.rename_plans import GroupKey
 from telegram_ops.rename_selections import MappingTrouble, RenameSelection, Way, read_mapping
 from telegram_ops.renames import plan_renames

@@ -12,7 +12,17 @@ from tests.bench import workplace
 
 def main(sections: list[str]) -> None:
     workplace.prepare()
-    from tests.bench import audits, history, operations, people, renames, searching, workbooks
+    from tests.bench import (
+        audits,
+        history,
+        killed,
+        operations,
+        overview,
+        people,
+        renames,
+        searching,
+        workbooks,
+    )
     from tests.bench.whitelist import whitelist
 
     known = {
@@ -25,9 +35,11 @@ def main(sections: list[str]) -> None:
         "engine": operations.engine,
         "renames": renames.renames,
         "finding": people.finding,
+        "overview": overview.overview,
         "whitelist": whitelist,
         "searching": searching.searching,
         "history": history.history,
+        "killed": killed.killed,
     }
     unknown = set(sections) - known.keys()
     if unknown:

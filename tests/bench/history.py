@@ -46,7 +46,7 @@ def _sync() -> None:
             bare = _seconds(lambda: _bare[platform](settings))  # noqa: B023  # called at once
             with override_settings(**settings, HISTORY_RETENTION_DAYS=0):
                 load_policy({})
-                group = _group(platform)
+                group = channel_or_chat(platform)
                 ours = _seconds(lambda: _synced(group))  # noqa: B023
                 again = _seconds(lambda: _synced(group))  # noqa: B023
         rows.append((platform.label, f"{count:,}", bare, ours, ours / bare, again))
@@ -109,7 +109,7 @@ _bare = {Platform.SLACK: _bare_slack, Platform.TELEGRAM: _bare_telegram}
 def _render() -> None:
     """100,000 messages with 8,000 threads, each format twice: the same bytes."""
     load_policy({})
-    _fill(_group(Platform.SLACK), 100_000)
+    _fill(channel_or_chat(Platform.SLACK), 100_000)
     rows: list[tuple[object, ...]] = []
     for format in (Format.TEXT, Format.JSONL, Format.SLACK_ZIP, Format.HTML):
         seconds, digests = [], set()
@@ -117,7 +117,7 @@ def _render() -> None:
             folder = HOME / "rendered"
             wish = ExportWish(list(Group.objects.all()), format)
             seconds.append(_seconds(lambda: export_into(wish, folder)))  # noqa: B023  # called at once
-            digests.add(_digest(folder))
+            digests.add(digest_of(folder))
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
             shutil.rmtree(folder)
         assert len(digests) == 1, f"{format}: not the same bytes"
@@ -128,7 +128,7 @@ def _render() -> None:
 def _memory() -> None:
     """The command as a process of its own, at a million messages."""
     load_policy({})
-    group = _group(Platform.SLACK)
+    group = channel_or_chat(Platform.SLACK)
     filling = _seconds(lambda: _fill(group, 1_000_000))
     counting = _seconds(count_all)
     rows: list[tuple[object, ...]] = [
@@ -193,7 +193,8 @@ def _row(conversation: Conversation, senders: list[Sender], number: int, apart: 
     )
 
 
-def _group(platform: Platform) -> Group:
+def channel_or_chat(platform: Platform) -> Group:
+    """The group that the servers have messages of, as an audit would have kept it."""
     now = timezone.now()
     slack = platform is Platform.SLACK
     return Group.objects.create(
@@ -207,7 +208,8 @@ def _group(platform: Platform) -> Group:
     )
 
 
-def _digest(folder: Path) -> str:
+def digest_of(folder: Path) -> str:
+    """The same for folders that hold the same bytes under the same names."""
     found = {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")

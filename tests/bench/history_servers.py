@@ -18,6 +18,8 @@ from groupadmin.sandbox.telegram.world import TelegramChat, TelegramUser, Telegr
 
 START = 1_600_000_000
 PEOPLE = 40
+IN_THREAD = 3
+"""Answers in a thread."""
 SLACK_CHANNEL, TELEGRAM_CHAT = "C1", 2001
 _SCOPES = frozenset({"users:read", "channels:read", "channels:history", "groups:read", "groups:history"})
 _SAID = "we shipped the fix to staging this morning, could you have a look & tell us what you see? 😀"
@@ -26,12 +28,17 @@ _PATIENCE = 120.0
 
 
 @contextmanager
-def serving(platform: str, count: int, folder: Path) -> Iterator[dict[str, Any]]:
-    """A server with `count` messages; yields the settings that lead there."""
+def serving(
+    platform: str, count: int, folder: Path, *, thread_every: int = 500, latency: float | None = None
+) -> Iterator[dict[str, Any]]:
+    """A server with `count` messages, and on Slack threads; yields the settings that lead there."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    serve = _serve_slack if platform == "slack" else _serve_telegram
-    process = context.Process(target=serve, args=(theirs, count, folder), daemon=True)
+    if platform == "slack":
+        arguments = (theirs, count, thread_every, 0.060 if latency is None else latency)
+        process = context.Process(target=_serve_slack, args=arguments, daemon=True)
+    else:
+        process = context.Process(target=_serve_telegram, args=(theirs, count, folder), daemon=True)
     process.start()
     try:
         if not ours.poll(_PATIENCE):
@@ -62,8 +69,8 @@ def slack_raw(number: int, *, micro: int = 100, **fields: Any) -> dict[str, Any]
     }
 
 
-def _serve_slack(pipe: Connection, count: int, folder: Path) -> None:
-    """A thread of three answers begins at every five-hundredth message."""
+def _serve_slack(pipe: Connection, count: int, thread_every: int, latency: float) -> None:
+    """A thread of three answers begins at every so many messages."""
     world = SlackWorld(tokens={"xoxp-bench": SlackToken("U0", _SCOPES)})
     for number in range(PEOPLE):
         world.add_user(SlackUser(f"U{number}", f"user{number}", f"Person {number} Example"))
@@ -71,10 +78,10 @@ def _serve_slack(pipe: Connection, count: int, folder: Path) -> None:
     channel.messages = [slack_raw(number) for number in range(count)]
     channel.messages += [
         slack_raw(root + reply, micro=200, thread_ts=f"{START + root}.000100")
-        for root in range(0, count, 500)
-        for reply in range(1, 4)
+        for root in range(0, count, thread_every)
+        for reply in range(1, 1 + IN_THREAD)
     ]
-    server = SlackSandbox(world, latency=0.060).start()
+    server = SlackSandbox(world, latency=latency).start()
     pipe.send({"SLACK_USER_TOKEN": "xoxp-bench", "SLACK_API_URL": server.api_url})
     time.sleep(10_000)
 

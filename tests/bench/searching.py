@@ -55,9 +55,27 @@ def searching() -> None:
         rows.append((name, len(found.messages), median(times), max(times)))
     title = f"Searching {count:,} messages ({connection.vendor})"
     table(title, ("looking for", "on the first page", "ms", "slowest of five, ms"), rows)
+    _sizes(count)
+
+
+def _sizes(count: int) -> None:
+    """How long a person waits for the size of an export of all groups."""
+    from audits.history.exporting import ExportWish, estimate
+    from audits.history.formats import Format
+    from members.models import Group
+
+    groups = list(Group.objects.all())
+    rows: list[tuple[object, ...]] = []
+    for name, since in (("all of it", None), ("the newest tenth", _BEGIN + count * _EVERY * 0.9)):
+        started = time.perf_counter()
+        size = estimate(ExportWish(groups, Format.HTML, since=since))
+        rows.append((name, f"{size.messages:,}", 1000 * (time.perf_counter() - started)))
+    table(f"Estimating an export of {len(groups)} groups", ("", "messages", "ms"), rows)
 
 
 def _fill(count: int) -> None:
+    from django.db.models import Count, OuterRef, Subquery
+    from django.db.models.functions import Coalesce
     from django.utils import timezone
 
     from audits.history.models import Conversation, Message, Sender
@@ -102,6 +120,8 @@ def _fill(count: int) -> None:
             ),
             batch_size=1_000,
         )
+    told = Message.objects.filter(conversation=OuterRef("pk")).values("conversation")
+    Conversation.objects.update(message_count=Coalesce(Subquery(told.annotate(n=Count("pk")).values("n")), 0))
 
 
 def _texts(rng: random.Random, count: int) -> Iterator[str]:

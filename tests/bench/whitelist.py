@@ -37,7 +37,9 @@ def whitelist() -> None:
     rows = [SubscriberRow(who, SubscriptionStatus.EXPIRED, over, over) for who in range(1, EXPIRED + 1)]
     ahead = now + timedelta(days=30)
     rows += [SubscriberRow(who, SubscriptionStatus.ACTIVE, ahead) for who in range(EXPIRED + 1, PEOPLE + 1)]
-    with override_settings(TELEGRAM_GATED_CHAT_ID=CHAT, ALLOWED_HOSTS=["testserver"], DEBUG=False):
+    with override_settings(
+        TELEGRAM_GATED_CHAT_ID=CHAT, ALLOWED_HOSTS=["testserver"], DEBUG=False, REQUIRE_SECOND_FACTOR=False
+    ):
         seeding = _seconds(lambda: seed(roster, actor="benchmark"))
         again = _seconds(lambda: seed(roster, actor="benchmark"))
         load_subscribers(rows=rows, actor="benchmark", source="benchmark", now=now)

@@ -41,6 +41,7 @@ def _private_environment() -> dict[str, str]:
         "MEDIA_ROOT": str(HOME / "media"),
         "DATABASE_URL": os.environ.get("BENCH_DATABASE_URL", ""),
         "REDIS_URL": "",
+        "REQUIRE_SECOND_FACTOR": "False",
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
+from django.forms import SplitDateTimeField
 from django.http import HttpRequest
 
 from members.admin.base import TableExportMixin, TableImportMixin
@@ -75,3 +76,11 @@ class EditableAdmin(TableImportMixin, PeopleAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return admin.ModelAdmin.has_change_permission(self, request, obj)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """The day and the time of a moment share one label, so each says by itself what it is."""
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if isinstance(field, SplitDateTimeField):
+            for widget, part in zip(field.widget.widgets, ("day", "time"), strict=True):
+                widget.attrs["aria-label"] = f"{field.label}: {part}"
+        return field

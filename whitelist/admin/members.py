@@ -8,9 +8,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from import_export import resources
 
-from members.tables import Moment, WholeNumber, YesNo, shown
+from members.tables import LabelledResource, Moment, WholeNumber, YesNo, shown
 from members.ui import badge, time_tag
 from whitelist.admin.base import PeopleAdmin
 from whitelist.models import CommunityMember
@@ -32,7 +31,7 @@ class PresenceFilter(admin.SimpleListFilter):
         return queryset.filter(left_at__isnull=self.value() == "there")
 
 
-class CommunityMemberResource(resources.ModelResource):
+class CommunityMemberResource(LabelledResource):
     """The member list as a table."""
 
     telegram_id = shown("telegram_id", WholeNumber())

@@ -15,12 +15,14 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
+from members.operations.admin.planning import may_plan, show_plan
 from members.records import RecordAdmin
 from members.ui import DASH, badge, time_tag
 from whitelist import community, facts, flags, preflight
 from whitelist.models import FeatureFlag
 from whitelist.preflight import PreflightRefused
 from whitelist.record import gated_chat_id
+from whitelist.sweep import plan_sweep
 
 SHOWN = 200
 """How many people the preflight names."""
@@ -43,7 +45,7 @@ class OnForm(forms.Form):
 
 @admin.register(FeatureFlag)
 class FeatureFlagAdmin(RecordAdmin):
-    list_display = ("name", "stands", "until", "changed_by", "changed")
+    list_display = fields = ("name", "stands", "until", "changed_by", "changed")
     list_display_links = None
     actions = None
     change_list_template = "admin/whitelist/featureflag/change_list.html"
@@ -58,6 +60,7 @@ class FeatureFlagAdmin(RecordAdmin):
             page("kicks-off", self.off_view),
             page("preflight", self.preflight_view),
             page("kicks-on", self.on_view),
+            page("sweep", self.sweep_view),
             *super().get_urls(),
         ]
 
@@ -67,6 +70,7 @@ class FeatureFlagAdmin(RecordAdmin):
         context = {
             "kicks_on": flags.kick_enabled(),
             "may_switch": _may_switch(request),
+            "may_plan": may_plan(request),
             "census": facts.census(now=timezone.now()),
             "reading": community.last_reading(gated_chat_id()),
         }
@@ -102,6 +106,17 @@ class FeatureFlagAdmin(RecordAdmin):
         else:
             messages.warning(request, "Kicks are on.")
         return HttpResponseRedirect(reverse("admin:whitelist_featureflag_changelist"))
+
+    def sweep_view(self, request: HttpRequest) -> HttpResponse:
+        """Plan a sweep; the plan's own page shows whom it would kick, and asks."""
+        if not may_plan(request):
+            raise PermissionDenied
+        back = reverse("admin:whitelist_featureflag_changelist")
+        if not gated_chat_id():
+            messages.error(request, "There is no gated community: set TELEGRAM_GATED_CHAT_ID.")
+            return HttpResponseRedirect(back)
+        plan = plan_sweep(now=timezone.now()).plan
+        return show_plan(request, plan, nothing="A sweep would kick nobody.", back=back)
 
     def _show_preflight(self, request: HttpRequest, form: OnForm) -> HttpResponse:
         report = preflight.show(actor=request.user.get_username())

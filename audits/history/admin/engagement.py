@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -15,24 +16,25 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from audits.admin.whereabouts import XLSX
+from audits.history.display import days_in_words
 from audits.history.engagement import WEEKS, engagement_of, names_of, quiet_days
 from audits.history.engagement_workbook import write_workbook
 from audits.history.models import Conversation, Liveliness
 from members.charts import sparkline
 from members.platforms.types import Platform
 from members.records import RecordAdmin
-from members.ui import DASH, NBSP, badge, duration, time_tag
+from members.ui import DASH, badge, duration, time_tag
 
 RIGHTS = tuple(
     f"history.{right}" for right in ("read_history", "keep_history", "export_history", "view_conversation")
 )
 
 
-def days_in_words(days: int | None) -> str:
-    """How long nobody has written: "12 days"."""
-    if days is None:
+def answer_in_words(usual: timedelta | None) -> str:
+    """How soon somebody is usually answered: "after 3 h 20 min", "after 12 days"."""
+    if usual is None:
         return DASH
-    return f"{days:,}{NBSP}{'day' if days == 1 else 'days'}" if days else "today"
+    return f"after {duration(usual.total_seconds()) if usual.days < 2 else days_in_words(usual.days)}"
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -51,6 +53,7 @@ class WaitingFilter(admin.SimpleListFilter):
 @admin.register(Liveliness)
 class LivelinessAdmin(RecordAdmin):
     list_display = ("name", "platform", "category", "quiet", "waiting", "weeks", "answer", "staff")
+    fields = ("name", "platform", "category", "quiet", "waiting")
     list_display_links = None
     list_filter = ("group__platform", "group__category", WaitingFilter, "group__in_scope", "group__archived")
     list_select_related = ("group__category",)
@@ -58,6 +61,7 @@ class LivelinessAdmin(RecordAdmin):
     search_help_text = "Name or platform id"
     ordering = (F("last_said_at").asc(nulls_last=True), "pk")
     change_list_template = "admin/history/engagement_list.html"
+    row_name, row_name_plural = "conversation", "conversations"
     empty_hint = "Fetch conversations, and they stand here, the longest quiet one first."
 
     def has_view_permission(self, request: HttpRequest, obj: Conversation | None = None) -> bool:
@@ -127,8 +131,7 @@ class LivelinessAdmin(RecordAdmin):
 
     @admin.display(description="Usual first answer")
     def answer(self, row: Any) -> str:
-        usual = row.engagement.usual_answer
-        return DASH if usual is None else f"after {duration(usual.total_seconds())}"
+        return answer_in_words(row.engagement.usual_answer)
 
     @admin.display(description="Staff who take part")
     def staff(self, row: Any) -> str:

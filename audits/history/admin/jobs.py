@@ -18,9 +18,9 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
 from audits.history.exports import groups_of
-from audits.history.models import Conversation, ExportJob, SyncJob
+from audits.history.models import Conversation
 from audits.history.progress import progress_of
-from members.jobs import JobState
+from members.jobs import Job, JobState
 from members.models import Group
 from members.records import RecordAdmin
 from members.ui import DASH, Tone, badge, duration, time_tag
@@ -39,7 +39,7 @@ _TONES: dict[str, Tone] = {
 }
 
 
-def job_badge(job: ExportJob | SyncJob) -> SafeString:
+def job_badge(job: Job) -> SafeString:
     return badge(job.get_state_display(), _TONES[job.state])
 
 

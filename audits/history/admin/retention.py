@@ -10,17 +10,17 @@ from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from simple_history.admin import SimpleHistoryAdmin
 
 from audits.history.display import counted, size_in_words
 from audits.history.models import Purge, RetentionPeriod
 from audits.history.retention import count_overdue
+from members.admin.base import HistoryAdmin
 from members.records import RecordAdmin
 from members.ui import DASH, badge, named_actions, time_tag
 
 
 @admin.register(RetentionPeriod)
-class RetentionPeriodAdmin(SimpleHistoryAdmin):
+class RetentionPeriodAdmin(HistoryAdmin):
     list_display = ("category", "period")
     list_select_related = ("category",)
     # Unlike the other pages of this app, these are edited by hand.

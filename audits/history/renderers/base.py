@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,6 +75,10 @@ class Person:
     is_bot: bool
 
 
+def _nobody(ids: Collection[str]) -> Sequence[Person]:
+    return ()
+
+
 class Content(Protocol):
     """A file that was opened for reading."""
 
@@ -105,6 +109,8 @@ class Chapter:
     first_at: datetime | None = None
     people: Sequence[Person] = ()
     """Everybody who wrote in it."""
+    find_people: Callable[[Collection[str]], Sequence[Person]] = _nobody
+    """What is known of others, by id: those of whom its messages speak."""
     media: Iterable[KeptFile] = ()
     """What is kept of the files of its messages; the same content may come more than once."""
 

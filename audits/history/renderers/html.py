@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import partial
 from html import escape
 from itertools import islice
+from sys import maxsize
 from urllib.parse import quote
 
 from audits.history.renderers.base import Chapter, Said, SaidFile, Sink
@@ -38,13 +41,38 @@ class Html:
             messages = iter(chapter.messages)
             page = list(islice(messages, PAGE))
             number = 1
+            pages = Pages()
             while page or number == 1:
                 following = list(islice(messages, PAGE))
+                pages.begin(page, number)
                 with sink.file(f"{taken[-1]}/{_file_name(number)}") as out:
-                    out.write("".join(_page(chapter, page, number, last=not following)).encode())
+                    out.write("".join(_page(chapter, page, pages, number, last=not following)).encode())
                 page = following
                 number += 1
             media.write(chapter, partial(_path_below, taken[-1]))
+
+
+class Pages:
+    """On which page a message stands that another one answers: the numbers with which each page begins.
+
+    Numbers grow with time, apart for what was said before a group became a supergroup.
+    """
+
+    def __init__(self) -> None:
+        self._begins: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+
+    def begin(self, page: Iterable[Said], number: int) -> None:
+        """Note with which messages page `number` begins."""
+        for said in page:
+            begins = self._begins[said.origin]
+            if not begins or begins[-1][1] != number:
+                begins.append((said.number, number))
+
+    def address(self, origin: str, number: int) -> str:
+        """The link to a message that came before; "" where it is not part of the export."""
+        begins = self._begins[origin]
+        place = bisect_right(begins, (number, maxsize))
+        return f"{_file_name(begins[place - 1][1])}#m{_text(origin)}-{number}" if place else ""
 
 
 def _path_below(folder: str, file: SaidFile) -> str:
@@ -55,7 +83,9 @@ def _file_name(number: int) -> str:
     return "messages.html" if number == 1 else f"messages{number}.html"
 
 
-def _page(chapter: Chapter, messages: Iterable[Said], number: int, *, last: bool) -> Iterator[str]:
+def _page(
+    chapter: Chapter, messages: Iterable[Said], pages: Pages, number: int, *, last: bool
+) -> Iterator[str]:
     title = _text(chapter.name)
     yield _HEAD.format(title=title, page=f", page {number}" if number > 1 else "", style=_STYLE)
     where = f"{chapter.platform.label} · {_text(chapter.id)} · times are UTC"
@@ -66,7 +96,7 @@ def _page(chapter: Chapter, messages: Iterable[Said], number: int, *, last: bool
         if (today := f"{said.sent_at:%A, %-d %B %Y}") != day and not said.is_reply:
             day = today
             yield f"<h2>{day}</h2>\n"
-        yield from _message(said)
+        yield from _message(said, pages)
     yield _links(number, last=last)
     yield "</main>\n</html>\n"
 
@@ -77,7 +107,7 @@ def _links(number: int, *, last: bool) -> str:
     return f'<nav aria-label="Pages">{earlier}{later}</nav>\n' if earlier or later else ""
 
 
-def _message(said: Said) -> Iterator[str]:
+def _message(said: Said, pages: Pages) -> Iterator[str]:
     kinds = ["service" if said.kind is MessageKind.SERVICE else "message"]
     kinds += [word for word, holds in (("reply", said.is_reply), ("deleted", said.deleted_at)) if holds]
     stamp = f"{said.sent_at:%Y-%m-%dT%H:%M:%SZ}"
@@ -85,8 +115,10 @@ def _message(said: Said) -> Iterator[str]:
     yield f'<p class="by"><b dir="auto">{_text(said.sender_name) or "?"}</b> '
     yield f'<time datetime="{stamp}">{said.sent_at:%H:%M:%S}</time>{_notes(said)}</p>'
     if said.reply_to is not None:
-        answered = f"#m{_text(said.origin)}-{said.reply_to}"
-        yield f'<p class="to"><a href="{answered}">In reply to an earlier message</a></p>'
+        answered = pages.address(said.origin, said.reply_to)
+        words = "In reply to an earlier message"
+        link = f'<a href="{answered}">{words}</a>' if answered else words
+        yield f'<p class="to">{link}</p>'
     if said.text:
         yield f'<p class="text" dir="auto">{_text(said.text)}</p>'
     for file in said.files:

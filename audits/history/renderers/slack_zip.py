@@ -8,6 +8,7 @@ without which readers lose the thread: they are built here.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
@@ -20,6 +21,7 @@ from members.platforms.slack_messages import ts_of
 from members.platforms.types import Platform
 
 _CALIFORNIA = ZoneInfo("America/Los_Angeles")
+_MENTION = re.compile(r"<@([A-Z0-9]{2,20})[|>]", re.ASCII)
 _encode = json.JSONEncoder(ensure_ascii=True, indent=None, separators=(",", ":")).encode
 
 
@@ -42,13 +44,17 @@ class SlackZip:
             taken.append(folder)
             (private if chapter.is_private else public).append(_channel(chapter, folder))
             people |= {person.id: person for person in chapter.people}
+            mentioned: set[str] = set()
             for day, messages in groupby(chapter.messages, key=_day):
                 with sink.file(f"{folder}/{day}.json") as out:
                     out.write(b"[")
                     for number, said in enumerate(messages):
                         out.write(b",\n" if number else b"\n")
                         out.write(_message(said).encode())
+                        mentioned.update(_MENTION.findall(said.raw_json))
                     out.write(b"\n]\n")
+            others = chapter.find_people(mentioned - people.keys())
+            people |= {person.id: person for person in others}
             media.write(chapter, _path_of)
         lists: dict[str, list[Any]] = {
             "channels": public,

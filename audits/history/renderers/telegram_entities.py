@@ -30,6 +30,7 @@ _DETAILS = {
     "text_link": ("href", "url"),
     "pre": ("language", "language"),
     "mention_name": ("user_id", "user_id"),
+    "custom_emoji": ("document_id", "document_id"),
 }
 """By type: the key that it is written under, and the one that Telegram sent."""
 
@@ -55,7 +56,8 @@ def runs(text: str, entities: Iterable[Mapping[str, Any]]) -> list[Run]:
         marked = _run(kind, units, start, end)
         if kind in _DETAILS and marked:
             key, source = _DETAILS[kind]
-            marked[0][key] = entity.get(source, "")
+            value = entity.get(source, "")
+            marked[0][key] = value if key == "user_id" else str(value)
         found += marked
         at = end
     return found + _run("plain", units, at, len(units) // 2)

@@ -13,8 +13,9 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, BinaryIO
 
-from audits.history.renderers.base import Chapter, Said, SaidFile, Sink
+from audits.history.renderers.base import Chapter, Person, Said, SaidFile, Sink
 from audits.history.renderers.media import MediaWriter, path_of
+from audits.history.renderers.telegram_content import content_fields
 from audits.history.renderers.telegram_entities import mixed, runs
 from members.platforms.history import FileKind, MessageKind
 from members.platforms.types import GroupKind, Platform
@@ -98,7 +99,7 @@ def _path_below(folder: str, file: SaidFile) -> str:
 def _write_chat(chapter: Chapter, folder: str, out: BinaryIO) -> None:
     head = {"name": chapter.name, "type": _type(chapter), "id": int(chapter.id)}
     out.write(_encode(head)[:-1].encode() + b', "messages": [')
-    names = {person.id: person.name for person in chapter.people}
+    names = Names(chapter)
     for number, said in enumerate(chapter.messages):
         out.write(b",\n " if number else b"\n ")
         out.write(_encode(_message(said, names, folder)).encode())
@@ -111,15 +112,33 @@ def _type(chapter: Chapter) -> str:
     return "private_supergroup" if chapter.is_private else "public_supergroup"
 
 
-def _message(said: Said, names: Mapping[str, str], folder: str) -> dict[str, Any]:
+class Names:
+    """What people and channels are called: those who wrote, and those of whom somebody speaks."""
+
+    def __init__(self, chapter: Chapter) -> None:
+        self._find = chapter.find_people
+        self._known: dict[str, Person | None] = {person.id: person for person in chapter.people}
+
+    def of(self, sender_id: str) -> str | None:
+        person = self.person(sender_id)
+        return (person.name or None) if person is not None else None
+
+    def person(self, sender_id: str) -> Person | None:
+        if sender_id not in self._known:
+            self._known[sender_id] = next(iter(self._find((sender_id,))), None)
+        return self._known[sender_id]
+
+
+def _message(said: Said, names: Names, folder: str) -> dict[str, Any]:
     service = said.kind is MessageKind.SERVICE
     raw = said.raw
     message: dict[str, Any] = {"id": said.number, "type": "service" if service else "message"}
     message |= _dated("date", said.sent_at)
     if said.edited_at is not None:
         message |= _dated("edited", said.edited_at)
-    message |= _service(said, raw, names) if service else _spoken(said, raw, folder)
-    text_runs = [] if service else runs(said.text, raw.get("entities") or ())
+    message |= _service(said, raw, names) if service else _spoken(said, raw, names, folder)
+    text = raw.get("message", said.text)  # without our words for what else came with it
+    text_runs = [] if service else runs(text, raw.get("entities") or ())
     message |= {"text": mixed(text_runs) if text_runs else "", "text_entities": text_runs}
     return message | _extras(said, raw)
 
@@ -128,19 +147,26 @@ def _dated(key: str, moment: datetime) -> dict[str, str]:
     return {key: f"{moment:%Y-%m-%dT%H:%M:%S}", f"{key}_unixtime": str(int(moment.timestamp()))}
 
 
-def _spoken(said: Said, raw: Mapping[str, Any], folder: str) -> dict[str, Any]:
+def _spoken(said: Said, raw: Mapping[str, Any], names: Names, folder: str) -> dict[str, Any]:
     fields: dict[str, Any] = {"from": said.sender_name or None, "from_id": _peer(said.sender_id)}
+    if "post_author" in raw:
+        fields["author"] = raw["post_author"]
     if forwarded := raw.get("fwd_from"):
-        fields["forwarded_from"] = forwarded.get("from_name") or _peer_of(forwarded.get("from_id"))
+        origin = _id_of(forwarded.get("from_id"))
+        fields["forwarded_from"] = forwarded.get("from_name") or names.of(origin)
+        if origin:
+            fields["forwarded_from_id"] = _peer(origin)
+    if "via_bot_id" in raw and (bot := names.person(str(raw["via_bot_id"]))) and bot.username:
+        fields["via_bot"] = f"@{bot.username}"
     answered = said.thread if said.reply_to is None else said.reply_to
     if answered is not None:  # in a topic, what answers nothing answers the message that opened it
         fields["reply_to_message_id"] = answered
     for file in said.files[:1]:  # Telegram has one for each message
         fields |= _file(file, folder) | _measures(raw.get("media") or {})
-    return fields
+    return fields | content_fields(raw)
 
 
-def _service(said: Said, raw: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _service(said: Said, raw: Mapping[str, Any], names: Names) -> dict[str, Any]:
     action = raw.get("action") or {}
     word = str(action.get("_", ""))
     fields: dict[str, Any] = {
@@ -152,7 +178,12 @@ def _service(said: Said, raw: Mapping[str, Any], names: Mapping[str, str]) -> di
         fields["new_title" if word == "MessageActionTopicEdit" else "title"] = action["title"]
     members = action.get("users") or ([action["user_id"]] if "user_id" in action else [])
     if members:
-        fields["members"] = [names.get(str(member)) for member in members]
+        fields["members"] = [names.of(str(member)) for member in members]
+    if word == "MessageActionChatJoinedByLink":
+        fields["inviter"] = names.of(str(action.get("inviter_id", "")))
+    for key in ("duration", "period"):
+        if key in action:
+            fields[key] = action[key]
     if word == "MessageActionPinMessage" and said.reply_to is not None:
         fields["message_id"] = said.reply_to
     return fields
@@ -205,10 +236,9 @@ def _peer(sender_id: str) -> str | None:
     return f"user{sender_id}" if sender_id.isdecimal() else sender_id
 
 
-def _peer_of(peer: Mapping[str, Any] | None) -> str | None:
-    if not peer:
-        return None
-    for key in ("user_id", "channel_id", "chat_id"):
-        if key in peer:
-            return f"{key.removesuffix('_id')}{peer[key]}"
-    return None
+def _id_of(peer: Mapping[str, Any] | None) -> str:
+    """The id under which senders are kept; "" for nobody."""
+    for key, prefix in (("user_id", ""), ("channel_id", "channel"), ("chat_id", "chat")):
+        if peer and key in peer:
+            return f"{prefix}{peer[key]}"
+    return ""

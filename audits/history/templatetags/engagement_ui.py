@@ -7,12 +7,12 @@ from typing import Any
 from django import template
 from django.utils import timezone
 
-from audits.history.admin.engagement import RIGHTS, days_in_words
+from audits.history.admin.engagement import RIGHTS, answer_in_words
+from audits.history.display import days_in_words
 from audits.history.engagement import WEEKS, engagement_of, names_of, quiet_days
 from audits.history.models import Conversation
 from members.charts import sparkline
 from members.models import Group
-from members.ui import DASH, duration
 
 register = template.Library()
 
@@ -29,13 +29,12 @@ def engagement(context: Any, group: Group | None) -> dict[str, Any]:
     now = timezone.now()
     counted = engagement_of([conversation], now=now)[conversation.pk]
     names = names_of(key for key, _ in counted.by_employee)
-    usual = counted.usual_answer
     return {
         "conversation": conversation,
         "engagement": counted,
         "count": WEEKS,
         "quiet": days_in_words(quiet_days(conversation, now)),
-        "answer": DASH if usual is None else f"after {duration(usual.total_seconds())}",
+        "answer": answer_in_words(counted.usual_answer),
         "chart": sparkline([messages for _, messages in counted.weeks], "Messages a week"),
         "staff": [(names[key], messages) for key, messages in counted.by_employee],
     }

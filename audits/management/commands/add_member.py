@@ -19,7 +19,7 @@ from audits.management.adding import (
 )
 from audits.remediation.draft import ALREADY_THERE
 from audits.remediation.people import KIND, names_left_out, plan_people
-from audits.remediation.selections import PeopleSelection
+from audits.remediation.selections import PeopleSelection, Where
 from members.management.base import ExitCode
 from members.management.group_names import group_names_in
 from members.models import Group, Team
@@ -29,7 +29,7 @@ from members.spreadsheet import one_line
 
 
 class Command(AddingCommand):
-    help = "Add people to the groups in scope, wherever they are not yet. Only plans, unless --yes is given."
+    help = "Add people to the groups in scope where they belong. Only plans, unless --yes is given."
     kind = KIND
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -46,17 +46,25 @@ class Command(AddingCommand):
         parser.add_argument(
             "--groups", metavar="FILE", type=Path, help="Only in the groups of FILE: id or name, one a line."
         )
+        parser.add_argument(
+            "--where",
+            choices=list(map(str, Where)),
+            help="Where the rules require them (the default), also where they are optional, or in all the "
+            "groups (the default with --groups).",
+        )
 
     def plan_additions(self, options: dict[str, Any]) -> Plan:
         if not options["user"] and not options["team"]:
             raise CommandError("Say whom to add: USER, or --team KEY.", returncode=ExitCode.USAGE)
         teams = list(Team.objects.values_list("key", flat=True))
+        usual = Where.REQUIRED if options["groups"] is None else Where.ALL
         selection = PeopleSelection(
             employees=chosen_employees(options["user"]),
             teams=tuple(chosen_key(key, teams, "team") for key in options["team"]),
             platforms=chosen_platforms(options["platform"]),
             names=group_names_in(options["groups"]),
             category=chosen_category(options["category"]),
+            where=Where(options["where"] or usual),
         )
         plan = plan_people(selection)
         self.left_out = names_left_out(plan)

@@ -50,8 +50,8 @@ class Command(VerifyingCommand):
         parser.add_argument(
             "--platform",
             choices=[*map(str, Platform), "all"],
-            default=str(Platform.TELEGRAM),
-            help="Where (Telegram): a deactivated Slack account leaves its channels by itself.",
+            default="all",
+            help="Where: on both, unless one is named.",
         )
         parser.add_argument(
             "--include-admins",

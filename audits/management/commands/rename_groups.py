@@ -16,10 +16,10 @@ from members.management.base import ExitCode
 from members.management.group_names import group_names_in
 from members.models import Group
 from members.operations.plan import Plan, Skipped
+from members.patterns import PatternTrouble
 from members.platforms.types import Platform
 from members.policy import FindingKind
 from members.spreadsheet import one_line
-from telegram_ops.new_names import PatternTrouble
 from telegram_ops.rename_plans import KIND
 from telegram_ops.rename_selections import MappingTrouble, RenameSelection, Way, read_mapping
 from telegram_ops.renames import plan_renames, words_left_out

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from json import dumps
@@ -18,9 +20,9 @@ from django.core.management.base import CommandError
 
 from groupadmin.embedded import AlreadyRunning, only_instance
 from groupadmin.processes import foreground
-from groupadmin.sandbox.company import build_company
+from groupadmin.sandbox.company import Company, add_talk, build_company
 from groupadmin.sandbox.runner import Sandbox
-from members.management.base import ExitCode, PlainCommand, port_number
+from members.management.base import ExitCode, PlainCommand, port_number, write_whole
 
 USER = "demo"
 LEFT_OUT = (
@@ -28,9 +30,10 @@ LEFT_OUT = (
     "CSRF_TRUSTED_ORIGINS",
     "DATABASE_URL",
     "DEBUG",
+    "EMAIL_URL",
     "REDIS_URL",
     "SECRET_KEY",
-    "SLACK_APP_TOKEN",
+    "SITE_URL",
     "SLACK_NOTIFY_CHANNEL",
     "TELEGRAM_BOT_OWNERS",
     "TELEGRAM_GATED_CHAT_ID",
@@ -60,7 +63,8 @@ class Command(PlainCommand):
         home = settings.VAR_DIR / "demo"
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
-        company = build_company()
+        company = build_company(privacy=True)
+        add_talk(company, time.time())
         policy = home / "policy.json"
         policy.write_text(dumps(company.policy, ensure_ascii=False, indent=1), encoding="utf-8")
         self.stdout.write("Starting the sandbox: an invented company on loopback Slack and Telegram servers.")
@@ -72,7 +76,21 @@ class Command(PlainCommand):
             outcome = () if json is None else ("--json", str(json))
             self._manage(env, "audit", "--xlsx", str(workbook), *outcome)
             if not once:
+                self._tell_how_to_go_on(home, env, company)
                 self._serve(env, port)
+
+    def _tell_how_to_go_on(self, home: Path, env: Mapping[str, str], company: Company) -> None:
+        """How to sign in to the sandbox's Telegram, and to run commands beside the running demo."""
+        file = home / "demo.env"
+        changed = {name: value for name, value in sorted(env.items()) if os.environ.get(name) != value}
+        lines = (f"export {name}={shlex.quote(value)}\n" for name, value in changed.items())
+        write_whole(file, lambda partial: partial.write_text("".join(lines), encoding="utf-8"))
+        self.stdout.write(
+            f"To sign in to Telegram here: phone {company.telegram_phone}, code {company.telegram.login_code}"
+        )
+        self.stdout.write(
+            f"Commands beside it: ( . {shlex.quote(str(file))}; .venv/bin/python manage.py find_user bo )"
+        )
 
     def _environment(self, home: Path, sandbox: Mapping[str, str]) -> dict[str, str]:
         """The demo's own database and folder, whatever this machine is configured for."""

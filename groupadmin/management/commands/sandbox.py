@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from argparse import ArgumentParser, ArgumentTypeError
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from groupadmin.processes import exit_on_signals
-from groupadmin.sandbox.company import Company, Size, build_company
+from groupadmin.sandbox.company import Company, Size, add_talk, build_company
 from groupadmin.sandbox.runner import Sandbox
 from members.management.base import PlainCommand, output_file, port_number, write_whole
 
@@ -80,7 +81,9 @@ class Command(PlainCommand):
     ) -> None:
         if write_log is not None:
             _write(write_log, "")
-        company = build_company(Size.of(options["size"], options["members"]), options["seed"])
+        size = Size.of(options["size"], options["members"])
+        company = build_company(size, options["seed"], privacy=True)
+        add_talk(company, time.time())
         sandbox = Sandbox(
             company,
             slack_speed=options["speed"],

@@ -15,12 +15,16 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import reverse
 from waitress import create_server
 
+from audits.events.threads import Listeners, wanted_listeners
+from audits.evidence.tasks import wake_packs
 from audits.history.tasks import wake_history
 from audits.tasks import wake_audits
 from groupadmin.celery import app
 from groupadmin.embedded import AlreadyRunning, Engine, only_instance
 from groupadmin.processes import Group, Program, exit_on_signals
 from members.management.base import ExitCode, PlainCommand, port_number
+from whitelist import bot_stay
+from whitelist.bot_stay import BotThread
 
 WEB_THREADS = 8
 
@@ -59,15 +63,16 @@ class Command(PlainCommand):
                 threads=WEB_THREADS,
                 ident=None,
                 # Behind a TLS proxy Django has to see X-Forwarded-Proto, or it redirects to HTTPS for ever.
-                clear_untrusted_proxy_headers=not settings.HTTPS,
+                clear_untrusted_proxy_headers=not (settings.HTTPS or settings.TRUSTED_PROXIES),
             )
         except OSError as error:
             raise CommandError(
                 f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port or --host."
             ) from error
-        with Engine(app) as engine:
+        with Engine(app) as engine, Listeners(), BotThread():
             wake_audits.delay()  # what a killed process left behind goes on now, not at the next schedule
             wake_history.delay()
+            wake_packs.delay()
             self._greet(host, port)
             server.run()  # until a signal; then lets running requests finish
             server.close()
@@ -84,6 +89,8 @@ class Command(PlainCommand):
             # One at a time: two clients on one Telegram session would lose it.
             _module("telegram", f"{worker} --queues=telegram --concurrency=1 --hostname=telegram@%h"),
             _module("beat", "celery --app groupadmin beat"),
+            *(_command(f"{platform}_events", "--stay") for platform in wanted_listeners()),
+            *([_command("bot", "--stay")] if bot_stay.is_set_up() else []),
         )
         with Group(programs) as group:
             self._greet(host, port)
@@ -114,3 +121,7 @@ def _address(host: str, port: int) -> str:
 
 def _module(name: str, line: str) -> Program:
     return Program(name, [sys.executable, "-m", *line.split()])
+
+
+def _command(name: str, *arguments: str) -> Program:
+    return Program(name, [sys.executable, str(settings.BASE_DIR / "manage.py"), name, *arguments])

@@ -6,6 +6,7 @@ says what a right audit must find. Whoever tests the product measures it against
 
 from groupadmin.sandbox.company.company import Company, build_company
 from groupadmin.sandbox.company.size import Size
+from groupadmin.sandbox.company.talk import add_talk
 from groupadmin.sandbox.company.tricky import tricky_company
 from groupadmin.sandbox.company.truth import GroupTruth, Identities, Truth, truth_of
 
@@ -15,6 +16,7 @@ __all__ = [
     "Identities",
     "Size",
     "Truth",
+    "add_talk",
     "build_company",
     "tricky_company",
     "truth_of",

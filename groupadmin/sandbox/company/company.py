@@ -10,7 +10,7 @@ from typing import Any
 
 from groupadmin.sandbox.company.policy import SCOPE_WORD, exclusion, policy_file
 from groupadmin.sandbox.company.size import Size
-from groupadmin.sandbox.company.slack import USER_TOKEN, build_slack
+from groupadmin.sandbox.company.slack import APP_TOKEN, USER_TOKEN, build_slack
 from groupadmin.sandbox.company.staff import ACCOUNT, ANCHOR, Staff, by_key, default_staff
 from groupadmin.sandbox.company.telegram import BOT_TOKEN, build_telegram
 from groupadmin.sandbox.company.truth import Identities, Truth, truth_of
@@ -30,6 +30,7 @@ class Company:
     truth: Truth
     """As built; after a change of a world or of the policy ask `truth_now`."""
     slack_token: str
+    slack_app_token: str
     telegram_account_id: int
     telegram_phone: str
     telegram_bot_token: str
@@ -39,9 +40,19 @@ class Company:
         return truth_of(self.slack, self.telegram, self.policy, self.identities)
 
 
-def build_company(size: Size | None = None, seed: int = 7) -> Company:
-    """The company of the demo: the same for the same size and seed, everybody's identity findable."""
-    return assemble(size or Size(), seed, default_staff())
+PRIVATE = ("di", "hal")
+"""Who lets nobody add them to Telegram groups, where that is wanted."""
+
+
+def build_company(size: Size | None = None, seed: int = 7, *, privacy: bool = False) -> Company:
+    """The company of the demo: the same for the same size and seed, everybody's identity findable.
+
+    With `privacy`, the Telegram settings of a few keep strangers from adding them: they need invite links.
+    """
+    company = assemble(size or Size(), seed, default_staff())
+    for key in PRIVATE if privacy else ():
+        company.staff[key].telegram_account.refuses_invites = True
+    return company
 
 
 def assemble(size: Size, seed: int, staff: Sequence[Staff]) -> Company:
@@ -65,6 +76,7 @@ def assemble(size: Size, seed: int, staff: Sequence[Staff]) -> Company:
         identities=identities,
         truth=truth_of(slack, telegram, policy, identities),
         slack_token=USER_TOKEN,
+        slack_app_token=APP_TOKEN,
         telegram_account_id=account.telegram_account.id,
         telegram_phone=f"+{account.telegram_account.phone}",
         telegram_bot_token=BOT_TOKEN,

@@ -12,12 +12,21 @@ from groupadmin.sandbox.company.attendance import draw_customers, draw_staff, re
 from groupadmin.sandbox.company.policy import EXCLUDED_CHANNEL
 from groupadmin.sandbox.company.size import Size
 from groupadmin.sandbox.company.staff import ACCOUNT, Staff, by_key
-from groupadmin.sandbox.slack.world import TEAM_ID, SlackChannel, SlackToken, SlackUser, SlackWorld
+from groupadmin.sandbox.slack.world import (
+    TEAM_ID,
+    SlackAppToken,
+    SlackChannel,
+    SlackToken,
+    SlackUser,
+    SlackWorld,
+)
 
 USER_TOKEN = "xoxp-sandbox-ada-example"
+APP_TOKEN = "xapp-sandbox-example"
 USER_SCOPES = frozenset(
     {
         *("team:read", "users:read", "users:read.email", "chat:write", "im:write"),
+        *("files:read", "files:write"),
         *("channels:read", "channels:history", "channels:write", "channels:write.invites"),
         *("groups:read", "groups:history", "groups:write", "groups:write.invites"),
     }
@@ -39,7 +48,10 @@ class _Workspace:
         self.all_staff = staff
         self.required = required_keys(staff, ("core", "slack-crew"))
         self.owner = by_key(staff)[ACCOUNT].slack_account.id
-        self.world = SlackWorld(tokens={USER_TOKEN: SlackToken(self.owner, USER_SCOPES)})
+        self.world = SlackWorld(
+            tokens={USER_TOKEN: SlackToken(self.owner, USER_SCOPES)},
+            app_tokens={APP_TOKEN: SlackAppToken(self.owner)},
+        )
         self.customers: list[str] = []
         self.bots: list[str] = []
 

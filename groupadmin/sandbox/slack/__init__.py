@@ -5,6 +5,21 @@
 """
 
 from groupadmin.sandbox.slack.server import SlackSandbox
-from groupadmin.sandbox.slack.world import SlackChannel, SlackFile, SlackToken, SlackUser, SlackWorld
+from groupadmin.sandbox.slack.world import (
+    SlackAppToken,
+    SlackChannel,
+    SlackFile,
+    SlackToken,
+    SlackUser,
+    SlackWorld,
+)
 
-__all__ = ["SlackChannel", "SlackFile", "SlackSandbox", "SlackToken", "SlackUser", "SlackWorld"]
+__all__ = [
+    "SlackAppToken",
+    "SlackChannel",
+    "SlackFile",
+    "SlackSandbox",
+    "SlackToken",
+    "SlackUser",
+    "SlackWorld",
+]

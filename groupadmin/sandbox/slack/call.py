@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from groupadmin.sandbox.slack.errors import Failure
+from groupadmin.sandbox.slack.events import SlackEvent
 from groupadmin.sandbox.slack.scopes import ChannelScopes, TokenScopes
 from groupadmin.sandbox.slack.world import SlackChannel, SlackToken, SlackUser, SlackWorld
 
@@ -22,6 +23,8 @@ class Call:
     empty_pages: bool = False
     changed: set[str] = field(default_factory=set)
     """Those subjects of a write for which the world is different now."""
+    events: list[SlackEvent] = field(default_factory=list)
+    """What apps are to be told of it."""
 
     def text(self, name: str) -> str:
         """The argument as text; empty when it is absent, which Slack hardly ever tells apart."""

@@ -33,6 +33,7 @@ def _either_token(public: str, private: str) -> TokenScopes:
 READ = _either_token("channels:read", "groups:read")
 HISTORY = _either_token("channels:history", "groups:history")
 POST = _either_token("chat:write", "chat:write")
+UPLOAD = ("files:write",)
 INVITE = TokenScopes(
     user=ChannelScopes(
         ("channels:write.invites", "channels:write"), ("groups:write.invites", "groups:write")

@@ -11,11 +11,14 @@ from types import TracebackType
 from typing import Any
 
 from groupadmin.sandbox.control import CallLog, Script, WriteLog
+from groupadmin.sandbox.slack import events
 from groupadmin.sandbox.slack.call import Call
 from groupadmin.sandbox.slack.errors import Failure
 from groupadmin.sandbox.slack.faults import Effect, rate_limited
 from groupadmin.sandbox.slack.limits import RateLimiter
-from groupadmin.sandbox.slack.methods import METHODS, Method, files
+from groupadmin.sandbox.slack.methods import METHODS, Method, files, uploads
+from groupadmin.sandbox.slack.methods.messages import next_ts
+from groupadmin.sandbox.slack.sockets import SocketMode
 from groupadmin.sandbox.slack.wire import (
     API_PATH,
     NO_METHOD,
@@ -24,10 +27,13 @@ from groupadmin.sandbox.slack.wire import (
     Response,
     json_response,
 )
-from groupadmin.sandbox.slack.world import TEAM_ID, SlackToken, SlackUser, SlackWorld
+from groupadmin.sandbox.slack.world import TEAM_ID, SlackChannel, SlackToken, SlackUser, SlackWorld
 
 FILES = "files"
 """The name under which calls and scripts know a request for what a file holds."""
+CONNECTIONS_OPEN = "apps.connections.open"
+UPLOAD = "upload"
+"""The same for the bytes of a file that is sent."""
 
 
 class SlackSandbox:
@@ -67,6 +73,7 @@ class SlackSandbox:
         self.writes = write_log or WriteLog()
         self.bugs: list[str] = []
         self.lock = threading.RLock()
+        self.sockets = SocketMode(world)
         self._limiter = RateLimiter()
         self._server: HttpServer | None = None
 
@@ -85,6 +92,7 @@ class SlackSandbox:
     def stop(self) -> None:
         """Close the port and every open connection; `start` opens the same port again."""
         if self._server is not None:
+            self.sockets.stop()
             self._server.close()
             self._server = None
 
@@ -99,11 +107,59 @@ class SlackSandbox:
     ) -> None:
         self.stop()
 
+    # What other people do, told to the apps that may hear of it
+
+    def join(self, channel_id: str, user_id: str, *, by: str | None = None) -> None:
+        with self.lock:
+            channel = self.world.channels[channel_id]
+            channel.members[user_id] = None
+            self.sockets.publish(events.joined(channel, self.world.users[user_id], by))
+
+    def leave(self, channel_id: str, user_id: str) -> None:
+        with self.lock:
+            channel = self.world.channels[channel_id]
+            self.sockets.publish(events.left(channel, self.world.users[user_id]))
+            channel.members.pop(user_id)
+
+    def create(self, channel: SlackChannel) -> None:
+        """Only public channels are told of; whoever is in a private one hears that somebody joined it."""
+        with self.lock:
+            self.world.add_channel(channel)
+            if not channel.is_private:
+                self.sockets.publish(events.created(channel))
+            for user_id in channel.members:
+                self.sockets.publish(events.joined(channel, self.world.users[user_id]))
+
+    def rename(self, channel_id: str, name: str) -> None:
+        with self.lock:
+            channel = self.world.channels[channel_id]
+            channel.previous_names.append(channel.name)
+            channel.name = name
+            self.sockets.publish(events.renamed(channel))
+
+    def archive(self, channel_id: str, *, by: str) -> None:
+        with self.lock:
+            channel = self.world.channels[channel_id]
+            channel.is_archived = True
+            self.sockets.publish(events.archived(channel, by))
+
+    def post(self, channel_id: str, user_id: str, text: str) -> str:
+        """Somebody writes; returns the `ts` of the message."""
+        with self.lock:
+            channel = self.world.channels[channel_id]
+            message = {"type": "message", "user": user_id, "text": text, "ts": next_ts(channel)}
+            channel.messages.append(message)
+            self.sockets.publish(events.said(channel, message))
+            return str(message["ts"])
+
     def _respond(self, request: Request) -> Response:
         if request.method == NO_METHOD:
-            if not request.path.startswith(files.FILES_PATH):
+            if request.path.startswith(uploads.UPLOAD_PATH):
+                request = replace(request, method=UPLOAD)
+            elif request.path.startswith(files.FILES_PATH):
+                request = replace(request, method=FILES, arguments={"path": request.path})
+            else:
                 return _SIGN_IN_PAGE if request.path == files.SIGN_IN_PATH else _NOT_FOUND
-            request = replace(request, method=FILES, arguments={"path": request.path})
         self.calls.record(request.method)
         if self.latency:
             time.sleep(self.latency)
@@ -118,8 +174,14 @@ class SlackSandbox:
         """The ordinary answer, with its consequences."""
         if request.method == FILES:
             return self._file(request)
+        if request.method == UPLOAD:
+            with self.lock:
+                taken = uploads.take_in(self.world, request.path, request.body)
+            return Response(b"OK" if taken else b"", status=200 if taken else 400, content_type="text/plain")
         headers: dict[str, str] = {}
         try:
+            if request.method == CONNECTIONS_OPEN:
+                return json_response({"ok": True, **self.sockets.open(request.token)})
             method = METHODS.get(request.method)
             if method is None:
                 raise Failure("unknown_method", req_method=request.method)
@@ -140,6 +202,8 @@ class SlackSandbox:
             )
             with self.lock:
                 body = {"ok": True, **self._run(method, call)}
+                for event in call.events:
+                    self.sockets.publish(event)
         except Failure as failure:
             body = failure.body
         return json_response(body, headers=headers)

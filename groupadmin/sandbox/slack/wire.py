@@ -35,6 +35,8 @@ class Request:
     from_json: frozenset[str] = frozenset()
     """The arguments that came in a JSON body, which not every method reads."""
     path: str = ""
+    body: bytes = b""
+    """What was sent to another place than the API: the content of a file."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         if not url.path.startswith(API_PATH):
             token = _bearer(self.headers.get("Authorization", ""))
-            self._send(self.server.respond(Request(NO_METHOD, {}, token, path=url.path)))
+            self._send(self.server.respond(Request(NO_METHOD, {}, token, path=url.path, body=body)))
             return
         try:
             request = _read_request(

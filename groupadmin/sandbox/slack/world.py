@@ -76,10 +76,32 @@ class SlackFile:
 
 
 @dataclass
+class SlackUpload:
+    """A file on its way: promised with its name and size, then sent, then shared."""
+
+    id: str
+    name: str
+    length: int
+    user: str
+    content: bytes | None = None
+
+
+@dataclass
 class SlackToken:
     user_id: str
     scopes: frozenset[str]
     is_bot: bool = False
+    revoked: bool = False
+
+
+@dataclass
+class SlackAppToken:
+    """An app-level token (xapp-…) of the app that `user_id` installed: it opens Socket Mode, nothing else."""
+
+    user_id: str
+    app_id: str = "A0SANDBOX"
+    socket_mode: bool = True
+    """Whether Socket Mode is switched on for the app."""
     revoked: bool = False
 
 
@@ -92,7 +114,10 @@ class SlackWorld:
     users: dict[str, SlackUser] = field(default_factory=dict)
     channels: dict[str, SlackChannel] = field(default_factory=dict)
     tokens: dict[str, SlackToken] = field(default_factory=dict)
+    app_tokens: dict[str, SlackAppToken] = field(default_factory=dict)
     files: dict[str, SlackFile] = field(default_factory=dict)
+    uploads: dict[str, SlackUpload] = field(default_factory=dict)
+    """By the file's id: what was begun with files.getUploadURLExternal and not completed yet."""
     base_url: str = ""
     """Where files lie, without a slash at the end; the server that serves the world sets it."""
 

@@ -190,6 +190,11 @@ class TelegramSandbox:
         chat = self.world.chats[chat_id]
         self.run(lambda: self._backend.actions.forgive(Origin(by), chat, user_id))
 
+    def rename(self, chat_id: int, title: str, *, by: int) -> None:
+        """Somebody gives the chat another name."""
+        chat = self.world.chats[chat_id]
+        self.run(lambda: self._backend.actions.rename(Origin(by), chat, title))
+
     def join_request(self, chat_id: int, user_id: int) -> None:
         """`user_id` asks to be let in, through the chat's first invite link."""
         chat = self.world.chats[chat_id]

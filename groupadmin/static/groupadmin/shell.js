@@ -48,7 +48,11 @@
         });
     }
 
-    // On a phone a row becomes a card, whose lines need the names of their columns.
+    const SHORT = 20; // characters
+    const LONG = 45;
+
+    // On a phone a row becomes a card, whose lines need the names of their columns. On a desk, words that fit in
+    // one line stay in it, and long texts get the room to be read.
     function labelledCells() {
         const table = document.getElementById("result_list");
         if (!table) {
@@ -58,7 +62,10 @@
         for (const row of table.tBodies[0].rows) {
             [...row.cells].forEach((cell, index) => {
                 cell.dataset.label = cell.classList.contains("action-checkbox") ? "" : names[index] || "";
-                cell.classList.toggle("says-nothing", cell.textContent.trim() === "–");
+                const text = cell.textContent.trim();
+                cell.classList.toggle("says-nothing", text === "–");
+                cell.classList.toggle("short", text.length <= SHORT);
+                cell.classList.toggle("long", text.length > LONG);
             });
         }
         table.classList.add("labelled");

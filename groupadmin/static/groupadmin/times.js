@@ -2,13 +2,20 @@
    how much time is left until that moment, to the minute. */
 "use strict";
 {
-    const clock = new Intl.DateTimeFormat(document.documentElement.lang || undefined, {
+    const clock = new Intl.DateTimeFormat("en", {
         day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
     });
+
+    // As members/ui.py has it: "21 Nov 2026, 16:43".
+    function written(moment) {
+        const part = Object.fromEntries(clock.formatToParts(moment).map(({type, value}) => [type, value]));
+        return `${part.day} ${part.month} ${part.year}, ${part.hour}:${part.minute}`;
+    }
+
     for (const element of document.querySelectorAll("time[data-local]")) {
         const moment = new Date(element.dateTime);
         if (!Number.isNaN(moment.getTime())) {
-            element.textContent = clock.format(moment);
+            element.textContent = written(moment);
         }
     }
 

@@ -19,6 +19,7 @@ class Command(PlainCommand):
         document = {
             "whole": not verdict.problem,
             "events": verdict.length,
+            "purged": verdict.purged,
             "broken_at": verdict.broken_at,
             "problem": verdict.problem,
         }
@@ -29,4 +30,7 @@ class Command(PlainCommand):
                 "and compare it with a backup.",
                 returncode=ExitCode.UNEXPECTED,
             )
-        self.stdout.write(f"The activity record is whole: {verdict.length:,} events, every link checked.")
+        older = f" {verdict.purged:,} older ones were purged." if verdict.purged else ""
+        self.stdout.write(
+            f"The activity record is whole: {verdict.length:,} events, every link checked.{older}"
+        )

@@ -25,8 +25,9 @@ from django.views.decorators.http import require_GET, require_POST
 from members.operations import services
 from members.operations.admin import pages
 from members.operations.admin.filters import KindFilter, PlatformFilter, StateFilter
-from members.operations.display import kind_label, platform_names, state_badge, state_now
-from members.operations.models import Operation, OperationReport, Step
+from members.operations.display import kind_label, platform_names, state_badge, state_now, title_of
+from members.operations.lineage import undone_by
+from members.operations.models import Operation, OperationReport, Relation, Step
 from members.operations.progress import WRITING_REPORTS, is_followed_up, load_progress
 from members.operations.services import Actor, OperationRefused, PlanOutdated
 from members.operations.states import OperationState, StepState
@@ -99,8 +100,9 @@ class OperationAdmin(RecordAdmin):
     ) -> HttpResponse:
         """The operation's own page in place of a form."""
         operation: Operation = kwargs["obj"]
+        undone = undone_by(operation)
         context |= {
-            "title": f"{operation}: {kind_label(operation.kind)}",
+            "title": f"{operation}: {title_of(operation, undone.pk if undone else None)}",
             "subtitle": None,
             "operation": operation,
             "relatives": pages.relatives(operation),
@@ -113,6 +115,8 @@ class OperationAdmin(RecordAdmin):
     def confirm_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Allow exactly the plan that was shown, and have a worker take it up."""
         operation = self._for_runners(request, pk)
+        if not _may_confirm(request, operation):
+            raise PermissionDenied
         typed_count = _whole_number(request.POST.get("typed_count"))
         if pages.count_is_typed(operation) and typed_count != operation.count:
             messages.error(request, f"Nothing was done. To confirm it, type the count: {operation.count}.")
@@ -265,7 +269,8 @@ class OperationAdmin(RecordAdmin):
 
     @admin.display(description="Operation", ordering="id")
     def name(self, operation: Operation) -> str:
-        return f"{operation.pk} · {kind_label(operation.kind)}"
+        undone = operation.parent_id if operation.relation == Relation.UNDO else None
+        return f"{operation.pk} · {title_of(operation, undone)}"
 
     @admin.display(description="State", ordering="state")
     def status(self, operation: Operation) -> SafeString:
@@ -308,6 +313,7 @@ def _plan_context(operation: Operation, request: HttpRequest, now: datetime) -> 
     may_override = request.user.has_perm("operations.override_cap")
     is_open = state_now(operation, now) == OperationState.PLANNED
     confirmable = is_open and operation.count > 0 and kind is not None
+    may_confirm = _may_confirm(request, operation)
     return {
         "plan": pages.load_plan_page(operation, request.GET.dict()),
         "open": is_open,
@@ -317,8 +323,9 @@ def _plan_context(operation: Operation, request: HttpRequest, now: datetime) -> 
         "second_person": second_person,
         "is_planner": is_planner,
         "may_override": may_override,
+        "for_owners": is_open and _may_run(request) and not may_confirm,
         "may_confirm": confirmable
-        and _may_run(request)
+        and may_confirm
         and not (second_person and is_planner)
         and (may_override or not operation.over_cap),
     }
@@ -357,6 +364,13 @@ def _actor(request: HttpRequest) -> Actor:
 
 def _may_run(request: HttpRequest) -> bool:
     return request.user.has_perm("operations.run_operation")
+
+
+def _may_confirm(request: HttpRequest, operation: Operation) -> bool:
+    """Anybody who plans may plan a removal; to have people taken out is a right of its own."""
+    kind = pages.kind_of(operation)
+    allowed = kind is None or not kind.destructive or request.user.has_perm("operations.confirm_removals")
+    return allowed and _may_run(request)
 
 
 def _to_page(pk: int) -> HttpResponseRedirect:

@@ -24,6 +24,11 @@ def step_arguments(step: Step, kind: str) -> str:
     return display.arguments_label(kind, step.arguments)
 
 
+@register.simple_tag
+def asked_for(operation: Operation) -> str:
+    return display.asked_for(operation.kind, operation.parameters)
+
+
 _FORMATS = {"md": "Markdown", "xlsx": "XLSX", "csv": "CSV", "json": "JSON"}
 
 

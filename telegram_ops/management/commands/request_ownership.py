@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from members.management.group_names import group_names_in
 from members.management.progress import ProgressLine
 from members.management.writing import WriterCommand
 from members.models import Group
-from members.operations.models import Operation
-from members.operations.plan import Plan
-from members.operations.services import OperationRefused
+from members.operations.models import Operation, Step
+from members.operations.plan import Plan, Skipped
+from members.operations.services import OperationRefused, skipped_of
 from members.platforms.errors import AccountTrouble, PlatformError, RateLimited
 from members.platforms.types import Platform
 from members.spreadsheet import one_line
@@ -112,13 +112,21 @@ class Command(WriterCommand):
             username = f" @{step.arguments['username']}" if step.arguments["username"] else ""
             self.stdout.write(f"--- {one_line(step.subject_name)}{username} ({step.user_id})")
             self.stdout.write(step.arguments["text"] + "\n")
-        self._print_skipped(operation)
+        self._print_skipped(skipped_of(operation))
+
+    def print_nothing_to_do(self, plan: Plan, options: dict[str, Any]) -> None:
+        super().print_nothing_to_do(plan, options)
+        self._write_workbook(options["xlsx"], (), plan.skipped)
 
     def _write_document(self, operation: Operation, options: dict[str, Any]) -> None:
         super()._write_document(operation, options)
-        if options["xlsx"] is not None:
-            write_whole(options["xlsx"], partial(write_workbook, operation))
-            self.stdout.write(str(options["xlsx"]))
+        steps = operation.steps.order_by("position")
+        self._write_workbook(options["xlsx"], steps, skipped_of(operation))
+
+    def _write_workbook(self, file: Path | None, steps: Iterable[Step], left_out: Sequence[Skipped]) -> None:
+        if file is not None:
+            write_whole(file, lambda path: write_workbook(path, list(steps), left_out))
+            self.stdout.write(str(file))
 
 
 def _names(options: dict[str, Any]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from django.core.management.base import CommandError
 from members.management.base import ExitCode, PlainCommand
 from members.platforms.errors import AccountTrouble
 from whitelist.bot import BotBusy, run_bot
+from whitelist.bot_stay import stay_bot
 
 PATIENCE = 60
 """Seconds: longer than a process that died elsewhere is taken for alive."""
@@ -31,6 +32,11 @@ class Command(PlainCommand):
             metavar="SECONDS",
             help="how long to wait for another process to end (%(default)s)",
         )
+        parser.add_argument(
+            "--stay",
+            action="store_true",
+            help="stand by while another process is the bot; end only at Ctrl-C",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.TELEGRAM_BOT_OWNERS:
@@ -40,7 +46,10 @@ class Command(PlainCommand):
             number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)
         }
         try:
-            run_bot(stopping=stop.is_set, tell=self._tell, patience=options["wait"])
+            if options["stay"]:
+                stay_bot(stopping=stop.is_set, tell=self._tell)
+            else:
+                run_bot(stopping=stop.is_set, tell=self._tell, patience=options["wait"])
         except BotBusy as error:
             raise CommandError(str(error), returncode=ExitCode.UNEXPECTED) from error
         except AccountTrouble as error:

@@ -36,6 +36,12 @@ class Command(WriterCommand):
         )
         parser.add_argument("--hours", type=int, metavar="H", help="on: turn off again after so many hours.")
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        if options["what"] == "off":  # no wrong setting, missing table or full disk may keep them on
+            self.requires_system_checks, self.requires_migrations_checks = [], False
+            self.keeps_log = False
+        return super().execute(*args, **options)
+
     def handle(self, *args: Any, **options: Any) -> None:
         what = options["what"]
         for name, belongs_to in _BELONGS_TO.items():
@@ -118,11 +124,13 @@ class Command(WriterCommand):
             "objection": report.objection,
         }
         self._print_sweep(document)
+        count = str(report.count)
         if report.objection:
             self.stdout.write(f"! {report.objection}")
+            count = "N, where you type the number at risk for N"
         self.stdout.write(
             "Kicks are as they were. To turn them on, within ten minutes: "
-            f"kicks on --confirm {report.plan_hash} --count {report.count}"
+            f"kicks on --confirm {report.plan_hash} --count {count}"
         )
         self._write(options, document)
 

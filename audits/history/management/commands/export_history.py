@@ -17,7 +17,7 @@ from audits.history.exporting import ExportWish, WrongFormat, check, estimate, e
 from audits.history.formats import Format
 from audits.history.models import SyncJob
 from audits.history.targets import WrongGroup, find_groups
-from members.jobs import JobState
+from members.jobs import JobBusy, JobState
 from members.management.base import ExitCode, PlainCommand
 from members.management.interruption import Interruption
 from members.management.progress import ProgressLine
@@ -98,7 +98,12 @@ class Command(PlainCommand):
                     if interruption.asked:
                         raise KeyboardInterrupt
                     continue
-                job = sync.run_sync(job.pk, show=show, stopping=lambda: interruption.asked)
+                try:
+                    job = sync.run_sync(job.pk, show=show, stopping=lambda: interruption.asked)
+                except JobBusy:  # a worker of the running stack has taken it up: it is as good as ours
+                    time.sleep(0.5)
+                    job.refresh_from_db()
+                    show(job)
                 if interruption.asked:
                     raise KeyboardInterrupt
         return job

@@ -16,6 +16,7 @@ from groupadmin.sandbox.slack.methods import (
     messages,
     naming,
     team,
+    uploads,
     users,
 )
 
@@ -70,5 +71,9 @@ METHODS = {
     "conversations.history": Method(messages.conversations_history, TIER_3, json_input=True),
     "conversations.replies": Method(messages.conversations_replies, TIER_3),
     "files.info": Method(files.files_info, TIER_4),
+    "files.getUploadURLExternal": Method(uploads.get_upload_url, TIER_4),
+    "files.completeUploadExternal": Method(
+        uploads.complete_upload, TIER_4, json_input=True, subjects=uploads.as_subjects
+    ),
     "chat.postMessage": Method(messages.chat_post_message, POST_MESSAGE, json_input=True, subjects=_text),
 }

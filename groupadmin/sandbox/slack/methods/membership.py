@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from groupadmin.sandbox.slack import events
 from groupadmin.sandbox.slack.call import Call
 from groupadmin.sandbox.slack.errors import Failure
 from groupadmin.sandbox.slack.scopes import INVITE, JOIN, KICK
@@ -37,6 +38,9 @@ def conversations_invite(call: Call) -> dict[str, Any]:
     if invited and (call.flag("force") or only_deactivated):
         channel.members.update(dict.fromkeys(invited))
         call.changed.update(invited)
+        call.events.extend(
+            events.joined(channel, call.world.users[user_id], call.caller.id) for user_id in invited
+        )
     if errors and not (invited and call.flag("force")):
         raise Failure(str(errors[0]["error"]), errors=errors)
     answer: dict[str, Any] = {"channel": channel_object(channel) | {"is_member": True}}
@@ -84,6 +88,7 @@ def conversations_kick(call: Call) -> dict[str, Any]:
         raise Failure("not_supported")
     if call.caller.is_guest or (call.world.only_admins_kick and not call.caller.is_admin):
         raise Failure("restricted_action")
+    call.events.append(events.left(channel, user))
     del channel.members[user.id]
     call.changed.add(user.id)
     return {"errors": {}}
@@ -101,4 +106,5 @@ def conversations_join(call: Call) -> dict[str, Any]:
         return answer | {"warning": warning, "response_metadata": {"warnings": [warning]}}
     channel.members[call.caller.id] = None
     call.changed.add(call.caller.id)
+    call.events.append(events.joined(channel, call.caller))
     return answer

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from operator import itemgetter
 from typing import Any
 
+from groupadmin.sandbox.slack import events
 from groupadmin.sandbox.slack.call import Call
 from groupadmin.sandbox.slack.errors import Failure
 from groupadmin.sandbox.slack.methods.files import with_files
@@ -23,19 +24,31 @@ LISTED_REPLIERS = 5
 
 
 def conversations_history(call: Call) -> dict[str, Any]:
-    """The messages of the channel itself, newest first; replies only where they were broadcast."""
+    """The messages of the channel itself, newest first; replies only where they were broadcast.
+
+    With `oldest` alone the first page is the one that is nearest to it, and the next ones follow it in
+    time (github.com/slackhq/slack-api-docs/issues/4).
+    """
     channel = _readable_channel(call)
     limit = page_limit(call, default=100, maximum=999)
     window = _Window(call)
     threads = _replies_by_parent(channel)
-    messages = sorted(
-        (each for each in channel.messages if _is_in_channel(each) and window.holds(each)),
-        key=_moment,
-        reverse=True,
+    forwards = bool(call.text("oldest")) and not call.text("latest")
+    sign = 1 if forwards else -1
+    page = paginate(
+        call,
+        sorted(
+            (each for each in channel.messages if _is_in_channel(each) and window.holds(each)),
+            key=_moment,
+            reverse=not forwards,
+        ),
+        limit=limit,
+        identity=itemgetter("ts"),
+        rank=lambda ts: sign * Decimal(ts),
     )
-    page = paginate(call, messages, limit=limit, identity=itemgetter("ts"), rank=lambda ts: -Decimal(ts))
+    newest_first = reversed(page.items) if forwards else page.items
     answer: dict[str, Any] = {
-        "messages": [_in_channel(call, channel, each, threads) for each in page.items],
+        "messages": [_in_channel(call, channel, each, threads) for each in newest_first],
         "has_more": bool(page.next_cursor),
         "pin_count": 0,
         "channel_actions_ts": None,
@@ -78,7 +91,22 @@ def chat_post_message(call: Call) -> dict[str, Any]:
     message = _new_message(call, channel)
     channel.messages.append(message)
     call.changed.add(call.text("text"))
+    call.events.append(events.said(channel, message))
     return {"channel": channel.id, "ts": message["ts"], "message": dict(message)}
+
+
+def share(call: Call, channel: SlackChannel, file_ids: list[str]) -> None:
+    """Files that were uploaded, as a message of the caller's."""
+    channel.messages.append(
+        {
+            "type": "message",
+            "user": call.caller.id,
+            "text": call.text("initial_comment"),
+            "files": [{"id": each} for each in file_ids],
+            "upload": True,
+            "ts": next_ts(channel),
+        }
+    )
 
 
 def _readable_channel(call: Call) -> SlackChannel:
@@ -149,12 +177,16 @@ def _replies_by_parent(channel: SlackChannel) -> dict[str, list[Message]]:
 
 def _thread(channel: SlackChannel, ts: str) -> tuple[Message, list[Message]]:
     """The parent and the replies of the thread to which the message `ts` belongs."""
-    by_ts = {message["ts"]: message for message in channel.messages}
-    message = by_ts.get(ts)
-    parent = by_ts.get(message.get("thread_ts", ts)) if message else None
+    message = _with_ts(channel, ts)
+    parent = _with_ts(channel, message.get("thread_ts", ts)) if message else None
     if parent is None:
         raise Failure("thread_not_found")
-    return parent, sorted(_replies_by_parent(channel).get(parent["ts"], []), key=_moment)
+    replies = [each for each in channel.messages if each.get("thread_ts") == parent["ts"] and _is_reply(each)]
+    return parent, sorted(replies, key=_moment)
+
+
+def _with_ts(channel: SlackChannel, ts: str) -> Message | None:
+    return next((each for each in channel.messages if each["ts"] == ts), None)
 
 
 def _as_parent(message: Message, replies: Iterable[Message]) -> Message:
@@ -176,8 +208,8 @@ def _as_parent(message: Message, replies: Iterable[Message]) -> Message:
 
 def _new_message(call: Call, channel: SlackChannel) -> Message:
     text, markdown = call.text("text"), call.text("markdown_text")
-    blocks = _json_list(call.arguments.get("blocks"), "invalid_blocks_format")
-    attachments = _json_list(call.arguments.get("attachments"), "no_text")
+    blocks = json_list(call.arguments.get("blocks"), "invalid_blocks_format")
+    attachments = json_list(call.arguments.get("attachments"), "no_text")
     if markdown and (text or blocks):
         raise Failure("markdown_text_conflict")
     if not (text or markdown or blocks or attachments):
@@ -186,7 +218,7 @@ def _new_message(call: Call, channel: SlackChannel) -> Message:
         "type": "message",
         "user": call.caller.id,
         "text": text or markdown,
-        "ts": _next_ts(channel),
+        "ts": next_ts(channel),
         "team": TEAM_ID,
     }
     if call.token.is_bot:
@@ -206,7 +238,7 @@ def _thread_fields(call: Call, channel: SlackChannel) -> Message:
     return {"thread_ts": thread_ts, **broadcast}
 
 
-def _next_ts(channel: SlackChannel) -> str:
+def next_ts(channel: SlackChannel) -> str:
     """The present, or a microsecond after the channel's last message: `ts` is unique in its channel."""
     ts = Decimal(f"{time.time():.6f}")
     if channel.messages:
@@ -214,7 +246,7 @@ def _next_ts(channel: SlackChannel) -> str:
     return f"{ts:.6f}"
 
 
-def _json_list(value: Any, error: str) -> list[Any]:
+def json_list(value: Any, error: str) -> list[Any]:
     """A structured argument, which arrives as a list (JSON body) or as JSON text (form)."""
     if isinstance(value, str) and value:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from groupadmin.sandbox.slack import events
 from groupadmin.sandbox.slack.call import Call
 from groupadmin.sandbox.slack.errors import Failure
 from groupadmin.sandbox.slack.scopes import RENAME
@@ -29,6 +30,7 @@ def conversations_rename(call: Call) -> dict[str, Any]:
         channel.previous_names.append(channel.name)
         channel.name = name
         call.changed.add(call.text("name"))
+        call.events.append(events.renamed(channel))
     answer = channel_object(channel) | {"is_member": True, "num_members": len(channel.members)}
     return {"channel": answer}
 

@@ -1,0 +1,22 @@
+# Two stages: the first installs, the second holds only what runs.
+FROM python:3.11-slim AS build
+WORKDIR /app
+RUN python -m venv /venv
+COPY requirements.txt constraints.txt ./
+RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --home-dir /app app && install -d -o app /app /var/lib/groupadmin
+COPY --from=build /venv /venv
+WORKDIR /app
+COPY . .
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 VAR_DIR=/var/lib/groupadmin
+USER app
+VOLUME /var/lib/groupadmin
+EXPOSE 8000
+# Only while the image is built; a container that starts without its own keys is told so by `check --deploy`.
+RUN SECRET_KEY=build REDIS_URL=redis://build FIELD_ENCRYPTION_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
+    python manage.py collectstatic --noinput
+# SIGTERM is what stops each of them well: requests end, jobs are handed back.
+STOPSIGNAL SIGTERM
+CMD ["gunicorn", "groupadmin.wsgi", "--bind=0.0.0.0:8000", "--workers=2", "--threads=4", "--graceful-timeout=30"]

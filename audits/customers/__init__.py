@@ -1,0 +1,1 @@
+"""How it stands with the groups of a customer."""

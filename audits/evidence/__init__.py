@@ -1,0 +1,1 @@
+"""Evidence of a period to take away, and the end of what has been kept long enough."""

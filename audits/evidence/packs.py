@@ -1,0 +1,208 @@
+"""Packs of evidence as jobs: asked for, written by a worker, downloaded, verified. All of it on record."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, BinaryIO
+
+import structlog
+from django.conf import settings
+from django.core.files import File
+from django.db import transaction
+from django.utils import timezone
+
+from audits.evidence.manifest import Manifest
+from audits.evidence.models import EvidencePack
+from audits.evidence.period import Period
+from audits.evidence.record import RecordGap
+from audits.evidence.verifying import Checked, NotWhole, verify_pack
+from audits.evidence.writing import Wish, workload, write_pack
+from audits.history.sinks import whole_file
+from members import jobs
+from members.jobs import JobLost, JobState
+from members.operations import activity
+from members.operations.activity import Event, newest_seal
+from members.operations.models import ActivityEvent
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 1.0
+
+
+class _Cancelled(Exception):
+    """Somebody asked the job to stop."""
+
+
+class _Stopping(Exception):
+    """This process is shutting down; another one begins the pack anew."""
+
+
+@transaction.atomic
+def request_pack(*, period: Period, asked_by: str) -> EvidencePack:
+    """Put a pack in the queue. Raises WrongPeriod."""
+    period.check(timezone.now())
+    pack = EvidencePack.objects.create(since=period.since, until=period.until, asked_by=asked_by)
+    _note(asked_by, "evidence.requested", f"{pack}: {period}")
+    return pack
+
+
+def make_pack(
+    *, period: Period, folder: Path, actor: str, told: Callable[[int], None]
+) -> tuple[Path, Manifest, str]:
+    """Write a pack into `folder` now, whole or not at all, and put it on record.
+
+    `told` hears of per cents. Returns where it is, its manifest and its SHA-256.
+    Raises WrongPeriod, RecordGap, OSError.
+    """
+    now = timezone.now()
+    period.check(now)
+    total, written = workload(period), 0
+
+    def tell(count: int) -> None:
+        nonlocal written
+        written += count
+        told(min(99, 100 * written // max(total, 1)))
+
+    path = folder / name_of(period)
+    with whole_file(path) as part:
+        with part.open("wb") as out:
+            manifest = write_pack(Wish(period, actor, now, tell), out)
+        with part.open("rb") as file:
+            checked = verify_pack(file)
+    _note(actor, "evidence.made", f"{period}: SHA-256 {checked.sha256}")
+    return path, manifest, checked.sha256
+
+
+def run_pack(job_id: int, *, stopping: Callable[[], bool] = lambda: False) -> EvidencePack:
+    """Write a waiting pack in this process. Raises JobBusy."""
+    job = jobs.claim(EvidencePack, job_id)
+    try:
+        _write(job, stopping)
+    except _Cancelled:
+        jobs.end(job, JobState.CANCELLED, "Cancelled; no file was left behind.")
+    except _Stopping:
+        jobs.let_go(job)
+    except JobLost:
+        log.warning("evidence.lost", pack=job.pk)
+    except RecordGap as error:
+        jobs.end(job, JobState.FAILED, f"{error} Verify the record, and compare the database with a backup.")
+    except OSError as error:
+        jobs.end(job, JobState.FAILED, f"The file could not be written: {error.strerror or error}.")
+    except Exception as error:
+        log.exception("evidence.crashed", pack=job.pk)
+        jobs.end(job, JobState.FAILED, f"Unexpected error ({type(error).__name__}); the log has the details.")
+        raise
+    except BaseException:
+        jobs.let_go(job)
+        raise
+    job.refresh_from_db()
+    return job
+
+
+@transaction.atomic
+def cancel_pack(*, job_id: int, actor: str) -> bool:
+    """Ask a pack that is being made to stop. False when it was finished already."""
+    pack = EvidencePack.objects.get(pk=job_id)
+    if not jobs.cancel(EvidencePack, job_id):
+        return False
+    _note(actor, "evidence.cancelled", f"{pack}: {pack.period}")
+    return True
+
+
+@transaction.atomic
+def note_download(*, pack: EvidencePack, actor: str) -> None:
+    """Put on record that somebody took the pack away."""
+    _note(actor, "evidence.downloaded", f"{pack}: {pack.period}, SHA-256 {pack.sha256}")
+
+
+def check_pack(*, pack: EvidencePack, file: BinaryIO, actor: str) -> Checked:
+    """Verify a pack that is kept here: in itself, and against what we know of it. Put on record.
+
+    Raises NotWhole, OSError.
+    """
+    try:
+        checked = verify_pack(file)
+        if checked.sha256 != pack.sha256:
+            raise NotWhole("it is whole, but not the file that was made here")
+        last = checked.manifest.activity
+        there = ActivityEvent.objects.filter(hash=last.hash_after).exists()
+        if not there and last.events_before + last.events > newest_seal().count:
+            raise NotWhole("the activity record here does not have the event with which it ends")
+    except NotWhole as error:
+        _note(actor, "evidence.verified", f"{pack} is not whole: {error}", outcome="broken")
+        raise
+    _note(actor, "evidence.verified", f"{pack}: {pack.period}", outcome="whole")
+    return checked
+
+
+def name_of(period: Period) -> str:
+    return f"evidence-{period.since}-to-{period.until}.zip"
+
+
+def _write(job: EvidencePack, stopping: Callable[[], bool]) -> None:
+    total = workload(job.period)
+    written, beat_at = 0, time.monotonic()
+
+    def told(count: int) -> None:
+        nonlocal written, beat_at
+        written += count
+        if time.monotonic() < beat_at + HEARTBEAT_SECONDS:
+            return
+        beat_at = time.monotonic()
+        percent = min(99, 100 * written // max(total, 1))
+        jobs.beat(job, progress_percent=percent, progress_label=f"{written:,} of {total:,} lines")
+        if jobs.is_cancelled(job):
+            raise _Cancelled
+        if stopping():
+            raise _Stopping
+
+    folder = Path(settings.VAR_DIR) / "evidence"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as out:
+        manifest = write_pack(Wish(job.period, job.asked_by, timezone.now(), told), out)
+        out.seek(0)
+        checked = verify_pack(out, told=lambda percent: told(0))  # what is handed out was read once at least
+        out.seek(0)
+        job.file.save(name_of(job.period), _Watched(out, told), save=False)
+    _finish(job, manifest, checked)
+
+
+class _Watched(File):
+    """A file that gives a sign of life while a storage reads it, which may take long."""
+
+    def __init__(self, file: IO[bytes], told: Callable[[int], None]) -> None:
+        super().__init__(file)
+        self._content, self._told = file, told
+
+    def read(self, *size: int) -> bytes:
+        self._told(0)
+        return self._content.read(*size)
+
+
+def _finish(job: EvidencePack, manifest: Manifest, checked: Checked) -> None:
+    """Put the file where it can be downloaded; one that nobody waits for any more is deleted again."""
+    try:
+        with transaction.atomic():
+            jobs.end(
+                job,
+                JobState.PARTIAL if manifest.notes else JobState.DONE,
+                "\n".join(manifest.notes),
+                file=job.file.name,
+                size=checked.bytes,
+                sha256=checked.sha256,
+                progress_percent=100,
+                progress_label="",
+            )
+            _note(job.asked_by, "evidence.made", f"{job}: {job.period}, SHA-256 {checked.sha256}")
+    except JobLost:
+        job.file.delete(save=False)
+        raise
+
+
+def _note(actor: str, action: str, what: str, *, outcome: str = "") -> None:
+    activity.record(
+        events=[Event(actor=actor, action=action, outcome=outcome, detail=what)], at=timezone.now()
+    )

@@ -1,0 +1,1 @@
+"""How Django writes dates: as the pages of our own do (FORMAT_MODULE_PATH)."""

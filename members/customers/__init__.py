@@ -1,0 +1,1 @@
+"""Customers: the accounts of a CRM, and which groups belong to them."""
