@@ -362,7 +362,7 @@ class Watch:
     def _note_what_no_account_sees(self, account: Account) -> None:
         who = f"@{account.username}" if account.username else account.name
         if self.platform is Platform.SLACK:
-            self._blind("Private channels", f"Those that {who} is not in are invisible to every method.")
+            self._blind("Private channels", f"Private channels without {who} are invisible to every method.")
         else:
             self._blind("Other groups", f"Groups that {who} is not in are invisible.")
 

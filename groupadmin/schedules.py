@@ -223,6 +223,11 @@ def rhythm(schedule: Schedule) -> str:
     if schedule.crontab is not None:
         known = weekly(schedule.crontab) or monthly(schedule.crontab)
         return str(known or schedule.crontab.human_readable)
+    interval = schedule.interval
+    if interval is not None and interval.period == IntervalSchedule.SECONDS:
+        minutes, seconds = divmod(interval.every, 60)
+        if minutes > 1 and not seconds:
+            return f"Every {minutes} minutes"
     words = str(schedule.scheduler or "never")
     return words[:1].upper() + words[1:]
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import sentry_sdk
-from sentry_sdk.types import Event, Hint
+from typing import TYPE_CHECKING
 
 from groupadmin.logging import redact
+
+if TYPE_CHECKING:
+    from sentry_sdk.types import Event, Hint
 
 
 def start_sentry(dsn: str, *, environment: str) -> None:
     """Send errors of this process from now on; does nothing without a `dsn`."""
     if not dsn:
         return
+    import sentry_sdk  # only where it is used: it takes a while to load
+
     sentry_sdk.init(
         dsn=dsn,
         environment=environment,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from enum import StrEnum
 from typing import ClassVar
 
 from django.conf import settings
@@ -13,26 +11,22 @@ from django.db import models
 from django.db.models.functions import Coalesce, Lower
 from simple_history.models import HistoricalRecords
 
+from members.choices import choices as choices
 from members.customers.models import Customer
+from members.exclusions import ENDS_SOON as ENDS_SOON
+from members.exclusions import Exclusion as Exclusion
+from members.exclusions import ending_soon as ending_soon
+from members.exclusions import holding as holding
 from members.platforms.types import AdminStatus, GroupKind, History, Platform, Privacy
 from members.policy import (
     KEY_PATTERN,
     EmployeeStatus,
-    FindingKind,
     Level,
     Match,
     ScopeKind,
     bare_username,
     regex_problem,
 )
-
-
-def choices(enum: type[StrEnum]) -> list[tuple[str, str]]:
-    """Django choices of an enum: "under_review" is shown as "Under review", "n/a" as it is."""
-    return [
-        (str(item), str(item) if "/" in item else str(item).replace("_", " ").capitalize()) for item in enum
-    ]
-
 
 LONGEST_USERNAME = 100
 """In characters; the platforms' own limits are lower (Slack 80, Telegram 32)."""
@@ -49,7 +43,7 @@ class Team(models.Model):
         validators=[valid_key],
         help_text="Short. It cannot be changed later: policy files refer to it.",
     )
-    name = models.CharField(max_length=100)
+    name = models.CharField(max_length=100, help_text="What people call it.")
     history = HistoricalRecords()
 
     class Meta:
@@ -68,8 +62,10 @@ class Employee(models.Model):
         validators=[valid_key],
         help_text="Short. It cannot be changed later: policy files and reports refer to it.",
     )
-    name = models.CharField(max_length=200)
-    title = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=200, help_text="As lists and reports show it.")
+    title = models.CharField(
+        max_length=200, blank=True, help_text="What they do here, like “Head of Growth”."
+    )
     email = models.EmailField(blank=True, help_text="Finds the Slack account when the username does not.")
     status = models.CharField(
         max_length=20,
@@ -78,7 +74,9 @@ class Employee(models.Model):
         help_text="Active follows the rules; optional counts as optional at most; under review is shown "
         "and never counted; offboarded must be nowhere.",
     )
-    teams = models.ManyToManyField(Team, related_name="employees", blank=True)
+    teams = models.ManyToManyField(
+        Team, related_name="employees", blank=True, help_text="What rules ask of a team, they ask of each."
+    )
     slack_user_id = models.CharField(
         "Slack user id",
         max_length=32,
@@ -157,7 +155,7 @@ class Category(models.Model):
         validators=[valid_key],
         help_text="Short. It cannot be changed later: policy files and reports refer to it.",
     )
-    name = models.CharField(max_length=100)
+    name = models.CharField(max_length=100, help_text="As lists and reports show it.")
     position = models.PositiveIntegerField(default=0, help_text="Categories are tried in this order.")
     full_team = models.BooleanField(
         default=True, help_text="Off: nobody is reported missing from such groups."
@@ -198,13 +196,23 @@ class Group(models.Model):
     name = models.CharField(max_length=255)
     kind = models.CharField(max_length=12, choices=choices(GroupKind))
     category = models.ForeignKey(
-        Category, on_delete=models.SET_NULL, null=True, blank=True, related_name="groups"
+        Category,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="groups",
+        help_text="Audits set it by the name, unless it is pinned.",
     )
     category_pinned = models.BooleanField(
         default=False, help_text="Keep this category whatever the name says."
     )
     customer = models.ForeignKey(
-        Customer, on_delete=models.SET_NULL, null=True, blank=True, related_name="groups"
+        Customer,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="groups",
+        help_text="Whom we talk to here. Empty: nobody has said so yet.",
     )
     privacy = models.CharField(max_length=8, choices=choices(Privacy))
     history_visibility = models.CharField(max_length=8, choices=choices(History), default=History.UNKNOWN)
@@ -272,7 +280,9 @@ def _id_or_zero(foreign_key: str) -> Coalesce:
 class MembershipRule(models.Model):
     """On a platform (optionally only in a category) a team or an employee is required or optional."""
 
-    platform = models.CharField(max_length=10, choices=choices(Platform))
+    platform = models.CharField(
+        max_length=10, choices=choices(Platform), help_text="The same team may need a rule for each."
+    )
     category = models.ForeignKey(
         Category,
         on_delete=models.CASCADE,
@@ -281,11 +291,28 @@ class MembershipRule(models.Model):
         related_name="rules",
         help_text="Empty: every category.",
     )
-    team = models.ForeignKey(Team, on_delete=models.CASCADE, null=True, blank=True, related_name="rules")
-    employee = models.ForeignKey(
-        Employee, on_delete=models.CASCADE, null=True, blank=True, related_name="rules"
+    team = models.ForeignKey(
+        Team,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="rules",
+        help_text="Everybody who is in it, now and later.",
     )
-    level = models.CharField(max_length=10, choices=choices(Level), default=Level.REQUIRED)
+    employee = models.ForeignKey(
+        Employee,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="rules",
+        help_text="One person, instead of a team.",
+    )
+    level = models.CharField(
+        max_length=10,
+        choices=choices(Level),
+        default=Level.REQUIRED,
+        help_text="Required: a group without them is incomplete. Optional: it is only noted.",
+    )
     auto_add = models.BooleanField(
         "add by itself",
         default=False,
@@ -321,12 +348,32 @@ class MembershipRule(models.Model):
 class ScopeLine(models.Model):
     """Which groups are audited: include and exclude patterns, or "shared with" an employee."""
 
-    platform = models.CharField(max_length=10, choices=choices(Platform))
-    kind = models.CharField(max_length=12, choices=choices(ScopeKind), default=ScopeKind.INCLUDE)
-    match = models.CharField(max_length=10, choices=choices(Match), default=Match.CONTAINS)
-    pattern = models.CharField(max_length=255, blank=True)
+    platform = models.CharField(
+        max_length=10, choices=choices(Platform), help_text="A line speaks of one platform."
+    )
+    kind = models.CharField(
+        max_length=12,
+        choices=choices(ScopeKind),
+        default=ScopeKind.INCLUDE,
+        help_text="A group is audited where one line includes it, or it is shared with somebody, and none "
+        "excludes it.",
+    )
+    match = models.CharField(
+        max_length=10,
+        choices=choices(Match),
+        default=Match.CONTAINS,
+        help_text="How the pattern is compared with the name; case does not matter.",
+    )
+    pattern = models.CharField(
+        max_length=255, blank=True, help_text="For include and exclude. Spaces at its ends count."
+    )
     employee = models.ForeignKey(
-        Employee, on_delete=models.CASCADE, null=True, blank=True, related_name="scope_lines"
+        Employee,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="scope_lines",
+        help_text="For “shared with”: groups that this person is in.",
     )
     history = HistoricalRecords()
 
@@ -354,8 +401,10 @@ class ScopeLine(models.Model):
 class NamingRule(models.Model):
     """A deprecated part of a group's name and what should stand there instead."""
 
-    pattern = models.CharField(max_length=100, unique=True)
-    replacement = models.CharField(max_length=100)
+    pattern = models.CharField(
+        max_length=100, unique=True, help_text="The part of a name that is deprecated; case does not matter."
+    )
+    replacement = models.CharField(max_length=100, help_text="What stands there in the new name.")
     history = HistoricalRecords()
 
     class Meta:
@@ -363,68 +412,3 @@ class NamingRule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pattern} → {self.replacement}"
-
-
-ENDS_SOON = timedelta(days=30)
-"""How long before its end an exclusion is announced."""
-
-
-def holding(day: date) -> models.Q:
-    """The condition under which an exclusion holds on `day` (UTC)."""
-    return models.Q(expires=None) | models.Q(expires__gte=day)
-
-
-def ending_soon(day: date) -> models.Q:
-    """The condition under which an exclusion still holds on `day` (UTC), but not for long."""
-    return models.Q(expires__range=(day, day + ENDS_SOON))
-
-
-class Exclusion(models.Model):
-    """An accepted exception: a person, or a kind of finding, in one group; with a reason and an end."""
-
-    platform = models.CharField(max_length=10, choices=choices(Platform))
-    group_external_id = models.CharField(
-        "group id", max_length=32, help_text="The platform's id of the group."
-    )
-    employee = models.ForeignKey(
-        Employee, on_delete=models.CASCADE, null=True, blank=True, related_name="exclusions"
-    )
-    kind = models.CharField(
-        max_length=30,
-        choices=choices(FindingKind),
-        blank=True,
-        help_text="Empty: everything about this person.",
-    )
-    reason = models.TextField()
-    expires = models.DateField(
-        null=True, blank=True, help_text="Last day on which it holds (UTC). Empty: no end."
-    )
-    granted_by = models.CharField(max_length=150, blank=True, editable=False)
-    granted_at = models.DateTimeField(auto_now_add=True)
-    history = HistoricalRecords()
-
-    class Meta:
-        ordering: ClassVar = ["platform", "group_external_id", "id"]
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=models.Q(employee__isnull=False) | ~models.Q(kind=""),
-                name="exclusion_person_or_kind",
-                violation_error_message="Choose a person, a kind of finding, or both.",
-            ),
-            models.UniqueConstraint(
-                fields=["platform", "group_external_id", "employee", "kind"],
-                name="exclusion_person_once",
-                condition=models.Q(employee__isnull=False),
-                violation_error_message="This exclusion exists already.",
-            ),
-            models.UniqueConstraint(
-                fields=["platform", "group_external_id", "kind"],
-                name="exclusion_kind_once",
-                condition=models.Q(employee__isnull=True),
-                violation_error_message="This exclusion exists already.",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        group = getattr(self, "group_name", None) or self.group_external_id  # the admin reads the name along
-        return f"{self.employee or self.get_kind_display()} in {group}"

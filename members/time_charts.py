@@ -249,7 +249,7 @@ def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Sa
         ((row[0], format_html_join("", "<td>{}</td>", ((cell,) for cell in row[1:]))) for row in rows),
     )
     return format_html(
-        '<details class="plot-data"><summary>Numbers</summary><div class="scroll" tabindex="0" role="region" '
+        '<details class="plot-data"><summary>Numbers</summary><div class="scroll" tabindex="0" role="group" '
         'aria-label="{}"><table class="lines"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>'
         "</div></details>",
         title,

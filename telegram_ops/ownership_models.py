@@ -43,7 +43,7 @@ class OwnershipTemplate(models.Model):
         validators=[valid_key],
         help_text="Short. Commands name the template by it, so it cannot be changed later.",
     )
-    name = models.CharField(max_length=100)
+    name = models.CharField(max_length=100, help_text="What people choose it by.")
     text = models.TextField(max_length=LONGEST_TEMPLATE, help_text=explained_placeholders())
     sender = models.CharField(
         max_length=200,
@@ -105,7 +105,7 @@ class OwnershipRequest(models.Model):
     operation_id = models.BigIntegerField(
         null=True, blank=True, help_text="The operation that wrote last; empty: somebody wrote by hand."
     )
-    note = models.TextField(blank=True)
+    note = models.TextField(blank=True, help_text="What they answered, or what to try next.")
 
     class Meta:
         ordering: ClassVar = ["user_name", "user_id", "group__name"]

@@ -11,6 +11,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.core.files.base import ContentFile
 from django.db import models
 from django.template.backends.base import BaseEngine
+from django_celery_beat.models import IntervalSchedule
 from pytest_django import Settings
 
 from audits.evidence.models import EvidencePack
@@ -77,6 +78,7 @@ def _anything(field: models.Field[Any, Any]) -> Any:
 
 _SPECIAL: Mapping[str, Mapping[str, Callable[[], Any]]] = {
     "audits.exclusionrequest": {"kind": lambda: FindingKind.PUBLIC_CHANNEL},
+    "groupadmin.schedule": {"interval": lambda: one_of(IntervalSchedule)},
     "audits.runreport": {"format": lambda: "json"},
     "evidence.evidencepack": {
         "state": lambda: JobState.DONE,

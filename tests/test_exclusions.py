@@ -91,7 +91,9 @@ def test_the_page_of_a_request_shows_what_it_would_hide_before_anything_is_hidde
         assert words in page, words
     assert not Exclusion.objects.exists()
 
-    assert "Granted." in decide(operator, asked).content.decode()
+    page = decide(operator, asked).content.decode()
+    assert "Granted." in page
+    assert "Bob Example in acme-bitsafe</a>" in page, "the exclusion, by the group's name"
     granted = Exclusion.objects.get()
     assert (granted.granted_by, granted.reason) == ("operator", "The customer asked.")
     assert granted.history.latest().history_change_reason == f"Request {asked.pk}, by operator"

@@ -502,7 +502,9 @@ class TestExclusions:
         grant(admin_client, **named)
         assert Exclusion.objects.get().group_external_id == "1001"
         assert "far longer" in page_text(admin_client.get(url("changelist", "exclusion")))
-        assert found(admin_client, "exclusion", "?q=far+longer") == {"Ada Example in 1001"}
+        assert found(admin_client, "exclusion", "?q=far+longer") == {
+            "Ada Example in The customer with a name that is far longer than an id"
+        }
 
     def test_a_group_that_is_not_known_or_not_clear_is_refused(self, admin_client: Client) -> None:
         make_group(1, name="Twin")

@@ -451,6 +451,10 @@ class TestThePages:
         assert [str(each) for each in get_messages(refused.wsgi_request)] == [
             "No group is chosen: tick some, or remove them from all groups."
         ]
+        nowhere = client.post(
+            address, {"person": "lou", "plan": "1", "platforms": ["telegram"], "way": "remove"}
+        )
+        assert nowhere["Location"] == f"{address}?person=lou", "the form still says who it was"
         assert not Operation.objects.exists()
         client.post(address, chosen | {"plan": "1", "platforms": ["telegram"], "way": "remove"})
 

@@ -111,6 +111,9 @@ def test_times_of_the_week_read_back_as_they_were_written(
 def test_other_rhythms_have_words_too(nightly: Schedule, housekeeping: Schedule) -> None:
     assert rhythm(housekeeping) == "Every 30 seconds"
 
+    housekeeping.interval = IntervalSchedule(every=300, period=IntervalSchedule.SECONDS)
+    assert rhythm(housekeeping) == "Every 5 minutes"
+
     nightly.crontab = crontab(minute="*/15", hour="*")
     assert rhythm(nightly) == "Every 15 minutes UTC"
 

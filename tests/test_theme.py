@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.staticfiles import finders
@@ -69,66 +70,38 @@ def page_of(client: Client, path: str) -> Page:
 
 PAGES = {
     "sign-in": "/admin/login/",
-    "overview": "/admin/",
-    "an app's pages": "/admin/members/",
-    "list": "/admin/members/employee/",
     "list, filtered": "/admin/members/employee/?status__exact=active",
-    "list, nothing found": "/admin/members/employee/?q=nobody",
-    "form": "/admin/members/employee/1/change/",
-    "new": "/admin/members/employee/add/",
-    "delete": "/admin/members/employee/1/delete/",
-    "history": "/admin/members/employee/1/history/",
-    "import": "/admin/members/employee/import/",
-    "export": "/admin/members/employee/export/",
-    "audits": "/admin/audits/auditrun/",
     "audit": "/admin/audits/auditrun/1/change/",
-    "start of an audit": "/admin/audits/auditrun/start/",
-    "password": "/admin/password_change/",
     "popup": "/admin/members/team/add/?_popup=1",
     "nowhere": "/nowhere/",
 }
 
 
-@pytest.fixture
-def any_page(request: pytest.FixtureRequest, client: Client, admin_client: Client, ada: Employee) -> Page:
-    AuditRun.objects.create(pk=1, platforms=["slack"], trigger=Trigger.PERSON, state=RunState.RUNNING)
-    return page_of(client if request.param == "sign-in" else admin_client, PAGES[request.param])
-
-
-on_every_page = pytest.mark.parametrize("any_page", PAGES, indirect=True)
-
-
 # --- The frame ---
 
 
-@on_every_page
-def test_a_page_has_one_main_part_and_one_first_heading(any_page: Page) -> None:
-    assert len(any_page.all("main")) == 1
-    assert len(any_page.all("h1")) == 1
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_whole_and_safe(client: Client, ada: Employee, django_user_model: Any, name: str) -> None:
+    """One of each frame; `test_every_page_browser` opens them all where there is a browser."""
+    AuditRun.objects.create(pk=1, platforms=["slack"], trigger=Trigger.PERSON, state=RunState.RUNNING)
+    if name != "sign-in":
+        client.force_login(django_user_model.objects.create_superuser("owner"))
+    page = page_of(client, PAGES[name])
 
-
-@on_every_page
-def test_a_page_tells_its_language_and_fits_a_phone(any_page: Page) -> None:
-    assert any_page.all("html")[0]["lang"]
-    assert any("width=device-width" in meta.get("content", "") for meta in any_page.all("meta"))
-
-
-@on_every_page
-def test_several_navigations_can_be_told_apart(any_page: Page) -> None:
-    names = [nav.get("aria-label") or nav.get("aria-labelledby") for nav in any_page.all("nav")]
-
-    assert all(names) or names == []
-    assert len(set(names)) == len(names)
-
-
-@on_every_page
-def test_every_button_and_link_has_a_name(any_page: Page) -> None:
-    """Icons say nothing to a screen reader: a control that is only an icon carries a label."""
-    icons = [
-        attributes for tag, attributes in any_page.elements if "icon-button" in attributes.get("class", "")
-    ]
-
-    assert all(icon.get("aria-label") for icon in icons)
+    assert (len(page.all("main")), len(page.all("h1"))) == (1, 1)
+    assert page.all("html")[0]["lang"]
+    assert any("width=device-width" in meta.get("content", "") for meta in page.all("meta"))
+    navigations = [nav.get("aria-label") or nav.get("aria-labelledby") for nav in page.all("nav")]
+    assert all(navigations) or navigations == []
+    assert len(set(navigations)) == len(navigations), "they can be told apart"
+    icons = [each for _, each in page.elements if "icon-button" in each.get("class", "")]
+    assert all(icon.get("aria-label") for icon in icons), "an icon says nothing to a screen reader"
+    assert list(page.inline_code()) == []
+    fetched = set(page.addresses())
+    assert [address for address in fetched if re.match(r"(https?:)?//|data:", address)] == []
+    own = {address.partition("#")[0] for address in fetched if "/groupadmin/" in address}
+    assert own
+    assert [file for file in own if finders.find(file.removeprefix("/static/")) is None] == []
 
 
 def test_the_first_link_skips_to_the_page_itself(admin_client: Client) -> None:
@@ -138,16 +111,6 @@ def test_the_first_link_skips_to_the_page_itself(admin_client: Client) -> None:
 
 
 # --- Safe and self-sufficient ---
-
-
-@on_every_page
-def test_no_code_stands_in_the_page_itself(any_page: Page) -> None:
-    assert list(any_page.inline_code()) == []
-
-
-@on_every_page
-def test_nothing_is_fetched_from_elsewhere(any_page: Page) -> None:
-    assert [address for address in any_page.addresses() if re.match(r"(https?:)?//|data:", address)] == []
 
 
 def test_our_stylesheets_and_scripts_fetch_nothing_and_stay_small() -> None:
@@ -161,14 +124,6 @@ def static_files(*patterns: str) -> list[Path]:
     folder = finders.find("groupadmin/theme.css")
     assert folder is not None
     return [path for pattern in patterns for path in Path(folder).parent.glob(pattern)]
-
-
-@on_every_page
-def test_every_own_file_that_a_page_names_exists(any_page: Page) -> None:
-    own = {address.partition("#")[0] for address in any_page.addresses() if "/groupadmin/" in address}
-
-    assert own
-    assert [name for name in own if finders.find(name.removeprefix("/static/")) is None] == []
 
 
 def test_every_icon_that_templates_name_is_drawn() -> None:

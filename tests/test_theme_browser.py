@@ -61,28 +61,6 @@ def show(page: Page, live_server: LiveServer) -> Opener:
     return lambda path: page.goto(f"{live_server.url}{path}")
 
 
-PATHS = (
-    "/admin/",
-    "/admin/members/employee/",
-    "/admin/members/group/",
-    "/admin/members/employee/add/",
-    "/admin/members/exclusion/add/",
-    "/admin/members/employee/import/",
-    "/admin/members/employee/export/",
-    "/admin/groupadmin/schedule/",
-    "/admin/groupadmin/schedule/add/",
-    "/admin/audits/auditrun/",
-    "/admin/audits/auditrun/start/",
-)
-
-
-def test_no_page_is_wider_than_a_phone(page: Page, show: Opener, rows: None) -> None:
-    page.set_viewport_size(PHONE)
-    for path in PATHS:
-        show(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
-
-
 def test_on_a_phone_rows_are_cards_that_name_their_columns(page: Page, show: Opener, rows: None) -> None:
     page.set_viewport_size(PHONE)
     show("/admin/members/employee/")

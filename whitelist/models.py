@@ -90,12 +90,17 @@ class WhitelistEntry(models.Model):
 class Subscriber(models.Model):
     """A customer of the gated community, as their Telegram account."""
 
-    telegram_id = models.BigIntegerField("Telegram id", primary_key=True, validators=[positive])
+    telegram_id = models.BigIntegerField(
+        "Telegram id",
+        primary_key=True,
+        validators=[positive],
+        help_text="Their number on Telegram, which never changes.",
+    )
     username = models.CharField(
         max_length=LONGEST_USERNAME, blank=True, db_index=True, help_text="Without @."
     )
-    first_name = models.CharField(max_length=LONGEST_NAME, blank=True)
-    last_name = models.CharField(max_length=LONGEST_NAME, blank=True)
+    first_name = models.CharField(max_length=LONGEST_NAME, blank=True, help_text="As on Telegram.")
+    last_name = models.CharField(max_length=LONGEST_NAME, blank=True, help_text="As on Telegram.")
     last_seen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -114,7 +119,11 @@ class Subscription(models.Model):
     """What opens the community to a subscriber, and until when. Each has one; a renewal changes it."""
 
     subscriber = models.OneToOneField(
-        Subscriber, on_delete=models.PROTECT, primary_key=True, related_name="subscription"
+        Subscriber,
+        on_delete=models.PROTECT,
+        primary_key=True,
+        related_name="subscription",
+        help_text="The Telegram id of a subscriber who is known already.",
     )
     status = models.CharField(
         max_length=10,

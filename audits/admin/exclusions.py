@@ -220,7 +220,7 @@ class ExclusionRequestAdmin(RecordAdmin):
 
     @admin.display(description="Exclusion")
     def exclusion_link(self, asked: ExclusionRequest) -> SafeString:
-        return link(asked.exclusion)
+        return link(asked.exclusion, f"{asked.employee or asked.get_kind_display()} in {self.about(asked)}")
 
 
 class HidesFilter(admin.SimpleListFilter):
@@ -274,7 +274,7 @@ class AcceptedRiskAdmin(ExclusionAdmin):
         if exclusion.pk is None:
             return DASH
         if not exclusion.is_needed:
-            return badge("nothing any more", "muted", hint="No finding is left that it hides.")
+            return badge("nothing", "muted", hint="No finding is left that it hides.")
         return badge("something", "info")
 
 

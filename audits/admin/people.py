@@ -38,6 +38,7 @@ class WhereForm(forms.Form):
         choices=_PLATFORMS,
         initial=[str(platform) for platform in Platform],
         widget=forms.CheckboxSelectMultiple,
+        help_text="Only groups of these.",
     )
     where = forms.ChoiceField(
         choices=[
@@ -48,6 +49,7 @@ class WhereForm(forms.Form):
         initial=str(Where.REQUIRED),
         required=False,
         widget=forms.RadioSelect,
+        help_text="The rules are those under Policy › Membership rules.",
     )
     category = forms.ModelChoiceField(
         Category.objects.order_by("position"),
@@ -74,10 +76,16 @@ class WhoForm(forms.Form):
     """Which people."""
 
     teams = forms.ModelMultipleChoiceField(
-        Team.objects.order_by("name"), required=False, widget=forms.CheckboxSelectMultiple
+        Team.objects.order_by("name"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Everybody who is in them.",
     )
     employees = forms.ModelMultipleChoiceField(
-        Employee.objects.order_by("name"), required=False, widget=forms.CheckboxSelectMultiple
+        Employee.objects.order_by("name"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Beside the teams, or instead of them.",
     )
 
     def clean(self) -> dict[str, Any]:

@@ -19,8 +19,6 @@ from django.views.decorators.http import require_GET
 from audits.latest import recorded_runs
 from audits.models import AuditRun, RunState
 from audits.printing.content import load_printed_run
-from audits.printing.letters import UnreadableFont
-from audits.printing.pdf import write_pdf
 from audits.two_runs import TwoRuns, compare, findings_of
 from audits.two_runs_workbook import comparison_workbook
 from members.ui import Tone
@@ -83,6 +81,10 @@ class RunReportPages:
 
     def pdf_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
         """The same as a file, made at once: it is not kept."""
+        # Only where it is used: what draws takes a while to load.
+        from audits.printing.letters import UnreadableFont
+        from audits.printing.pdf import write_pdf
+
         run = self._recorded(request, run_id)
         try:
             content = write_pdf(load_printed_run(run))

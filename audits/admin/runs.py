@@ -44,6 +44,7 @@ class StartForm(forms.Form):
         choices=[(str(platform), platform.label) for platform in Platform],
         initial=[str(platform) for platform in Platform],
         widget=forms.CheckboxSelectMultiple,
+        help_text="Both are looked at side by side.",
     )
     deep = forms.BooleanField(
         required=False,

@@ -23,7 +23,7 @@ class RequestState(models.TextChoices):
 class ExclusionRequest(models.Model):
     """A wish for an exclusion, with what was decided. It has no effect of its own and is never deleted."""
 
-    platform = models.CharField(max_length=10, choices=choices(Platform))
+    platform = models.CharField(max_length=10, choices=choices(Platform), help_text="Where the group is.")
     group_external_id = models.CharField("group id", max_length=32)
     employee = models.ForeignKey(
         Employee,

@@ -254,7 +254,12 @@ class ExportJob(Job):
 class RetentionPeriod(models.Model):
     """How long messages are kept in the groups of one category, where that is not the usual time."""
 
-    category = models.OneToOneField(Category, on_delete=models.CASCADE, related_name="retention")
+    category = models.OneToOneField(
+        Category,
+        on_delete=models.CASCADE,
+        related_name="retention",
+        help_text="Of the groups whose messages this is about.",
+    )
     days = models.PositiveIntegerField(
         help_text="How many days after it was sent a message is deleted here for good. 0: never."
     )

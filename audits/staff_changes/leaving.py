@@ -146,7 +146,10 @@ def _by_hurdle(topic: str, left: list[StuckGroup]) -> Iterator[Item]:
     unasked = [group for group in theirs if group.asked in (None, Asked.DONE)]
     if unasked:
         number = max(group.operation for group in unasked)
-        text = f"Ask who runs {_names(unasked)}: our account may not take them out there."
+        text = (
+            f"Ask who runs {_names(unasked)}: our account may not take them out there. Where no owner shows, "
+            f"ask in the group itself."
+        )
         proof = (operation_evidence(number),)
         yield Item(topic, ItemState.TODO, text, None, proof, Act.ASK_OWNERS, str(number))
     if ours:

@@ -39,16 +39,23 @@ class TimedForm(forms.ModelForm):
     times: ClassVar[Sequence[str]] = ()
     """The fields that say when."""
 
-    at = forms.TimeField(label="Time", widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+    at = forms.TimeField(
+        label="Time",
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        help_text="When it starts, in the time zone below.",
+    )
     zone = CrontabSchedule._meta.get_field("timezone").formfield(
-        label="Time zone", initial="UTC", help_text=""
+        label="Time zone", initial="UTC", help_text="Summer time is followed where the zone has it."
     )
 
     class Meta:
         model = Schedule
         fields = ("name", "enabled")
         labels: ClassVar = {"enabled": "Switched on"}
-        help_texts: ClassVar = {"name": "", "enabled": ""}
+        help_texts: ClassVar = {
+            "name": "What the list of schedules calls it.",
+            "enabled": "Off: it waits until somebody switches it on again.",
+        }
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -102,6 +109,7 @@ class WeeklyForm(TimedForm):
         coerce=int,
         initial=WEEK,
         widget=forms.CheckboxSelectMultiple(attrs={"class": "in-a-row"}),
+        help_text="On which days it runs.",
     )
 
 
@@ -133,7 +141,9 @@ class ScheduledSyncForm(WeeklyForm):
 
     what = ("groups",)
 
-    groups = forms.ChoiceField(label="Conversations", choices=_sets)
+    groups = forms.ChoiceField(
+        label="Conversations", choices=_sets, help_text="Whichever they are when it runs."
+    )
 
     def initial_what(self) -> dict[str, Any]:
         sync = scheduled_sync(self.instance)
@@ -149,11 +159,18 @@ class ScheduledExportForm(TimedForm):
     what = ("groups", "format", "span")
     times = ("day", "at", "zone")
 
-    groups = forms.ChoiceField(label="Conversations", choices=_sets)
-    format = forms.ChoiceField(choices=[(str(each), each.label) for each in Format], initial=str(Format.HTML))
+    groups = forms.ChoiceField(
+        label="Conversations", choices=_sets, help_text="Whichever they are when it runs."
+    )
+    format = forms.ChoiceField(
+        choices=[(str(each), each.label) for each in Format],
+        initial=str(Format.HTML),
+        help_text="HTML is for reading, the others are for programs.",
+    )
     span = forms.ChoiceField(
         label="Messages",
         choices=[("month", "Of the calendar month before"), ("all", "All that are kept")],
+        help_text="How far back each export goes.",
     )
     day = forms.IntegerField(
         label="Day of the month", min_value=1, max_value=LAST_DAY, initial=1, help_text=f"1 to {LAST_DAY}."

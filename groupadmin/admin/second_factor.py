@@ -23,6 +23,7 @@ class CodeForm(forms.Form):
 
     code = forms.CharField(
         max_length=40,
+        help_text="Six digits from the app, or one of the recovery codes.",
         widget=forms.TextInput(
             attrs={
                 "autofocus": True,

@@ -53,8 +53,16 @@ def what_roles_may_do(self: Any, obj: Any = None) -> SafeString:
     return render_to_string("admin/auth/roles.html", {"roles": ROLES, "rows": rows})
 
 
+_USER_HELP = {
+    "first_name": "As others call them.",
+    "last_name": "As others call them.",
+    "email": "Tells which employee they are: “My groups” shows theirs.",
+}
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):
+    empty_hint = "Add whoever shall sign in, and give them a role."
     list_display = ("username", "full_name", "roles", "may_sign_in", "factor", "last_seen")
     list_filter = ("groups", "is_active", "is_superuser")
     list_per_page = 50
@@ -103,7 +111,11 @@ class UserAdmin(DjangoUserAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         if db_field.name == "groups":
-            options |= {"form_class": RoleField, "widget": CheckboxSelectMultiple, "help_text": ""}
+            options |= {
+                "form_class": RoleField,
+                "widget": CheckboxSelectMultiple,
+                "help_text": "The table below says what each may do.",
+            }
             return db_field.formfield(**options, queryset=Group.objects.order_by("name"))
         return super().formfield_for_manytomany(db_field, request, **options, queryset=_permissions())
 
@@ -113,6 +125,8 @@ class UserAdmin(DjangoUserAdmin):
                 "label": "May sign in",
                 "help_text": "Take the tick away instead of deleting somebody.",
             }
+        if db_field.name in _USER_HELP:
+            options["help_text"] = _USER_HELP[db_field.name]
         if db_field.name == "groups":  # no button beside it: a role is not made in passing
             return self.formfield_for_manytomany(db_field, request, **options)
         return super().formfield_for_dbfield(db_field, request, **options)
@@ -209,11 +223,17 @@ class UserAdmin(DjangoUserAdmin):
 
 @admin.register(Group)
 class RoleAdmin(DjangoGroupAdmin):
+    empty_hint = "“manage.py migrate” brings the three roles back; or add one of your own."
     list_display = ("name", "purpose", "people")
     fields = ("name", "what_roles_may_do", "permissions")
     readonly_fields = ("what_roles_may_do",)
     change_form_template = "admin/auth/user/change_form.html"
     what_roles_may_do = what_roles_may_do
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        if db_field.name == "name":
+            options["help_text"] = "What stands beside people's names."
+        return super().formfield_for_dbfield(db_field, request, **options)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         return super().get_queryset(request).annotate(people_count=Count("user"))

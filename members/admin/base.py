@@ -31,6 +31,7 @@ class _FirstFormatChosen:
     def _init_formats(self, formats: Any) -> None:
         super()._init_formats(formats)  # type: ignore[misc]  # the package's form stands behind it
         choice = self.fields["format"]
+        choice.help_text = "XLSX opens in every spreadsheet program; CSV is plain text in UTF-8."
         choice.choices = [(value, label) for value, label in choice.choices if value]
 
 
@@ -43,6 +44,10 @@ class TableExportForm(_FirstFormatChosen, SelectableFieldsExportForm):
 
 class TableImportForm(_FirstFormatChosen, ImportForm):
     """Which file; its format is guessed by its name."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["import_file"].help_text = "A workbook or a CSV file, with the columns named above."
 
 
 class TableExportMixin(ExportMixin):

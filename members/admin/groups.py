@@ -141,7 +141,6 @@ class GroupAdmin(SetCustomerAction, PolicyAdmin):
         "history_badge",
         "admin_badge",
         "members",
-        "in_scope",
     )
     list_filter = (
         "platform",

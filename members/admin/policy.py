@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -129,7 +130,7 @@ def _group_id(platform: str, text: str) -> str:
 class ExclusionAdmin(PolicyAdmin):
     resource_classes = (ExclusionResource,)
     form = ExclusionForm
-    list_display: tuple[str, ...] = ("group", "platform", "employee", "kind", "reason", "until", "granted_by")
+    list_display: tuple[str, ...] = ("group", "platform", "employee", "kind", "reason", "until")
     list_filter: tuple[Any, ...] = ("platform", Holding, "kind")
     list_select_related = ("employee",)
     search_fields = ("group_external_id", "group_name", "reason", "employee__name", "employee__key")
@@ -166,8 +167,10 @@ class ExclusionAdmin(PolicyAdmin):
             return badge("no end", "info")
         today = datetime.now(UTC).date()
         if exclusion.expires < today:
-            return badge(f"ended {exclusion.expires}", "muted")
-        return badge(str(exclusion.expires), "warn" if exclusion.expires <= today + ENDS_SOON else "good")
+            return badge(f"ended {date_format(exclusion.expires)}", "muted")
+        return badge(
+            date_format(exclusion.expires), "warn" if exclusion.expires <= today + ENDS_SOON else "good"
+        )
 
     @admin.display(description="Granted")
     def granted(self, exclusion: Exclusion) -> str | SafeString:

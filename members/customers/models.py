@@ -21,7 +21,7 @@ class Customer(models.Model):
         help_text="The account's id in your CRM; without one, a short name of your own. It cannot be "
         "changed later: tables and programs know the customer by it.",
     )
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=200, help_text="Groups are matched by it, too.")
     aliases = models.JSONField(
         default=list, blank=True, help_text="Other names that stand in the names of its groups, one a line."
     )

@@ -41,7 +41,9 @@ class NoticeSettings(models.Model):
         blank=True,
         help_text="Nothing but what is urgent goes out. Empty: at any time.",
     )
-    quiet_until = models.TimeField("quiet until", null=True, blank=True)
+    quiet_until = models.TimeField(
+        "quiet until", null=True, blank=True, help_text="What was held back goes out then."
+    )
     quiet_zone = models.CharField("time zone", max_length=63, default="UTC")
     history = HistoricalRecords()
 

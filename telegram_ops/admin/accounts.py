@@ -33,16 +33,25 @@ else:
 
 
 class PhoneForm(forms.Form):
-    phone = forms.CharField(max_length=16, validators=[is_phone_number])
+    phone = forms.CharField(
+        max_length=16, validators=[is_phone_number], help_text="With the country code, like +15550000101."
+    )
 
 
 class CodeForm(forms.Form):
-    code = forms.CharField(max_length=40, error_messages={"required": "Type the code that Telegram sent."})
+    code = forms.CharField(
+        max_length=40,
+        help_text="It comes in the Telegram app of this number.",
+        error_messages={"required": "Type the code that Telegram sent."},
+    )
 
 
 class PasswordForm(forms.Form):
     password = forms.CharField(
-        max_length=500, strip=False, error_messages={"required": "Type the two-step password."}
+        max_length=500,
+        strip=False,
+        help_text="The one that Telegram asks for on a new device.",
+        error_messages={"required": "Type the two-step password."},
     )
 
 

@@ -47,6 +47,7 @@ class FindForm(forms.Form):
     platform = forms.ChoiceField(
         choices=[("", "Telegram and Slack"), *((str(each), f"{each.label} alone") for each in Platform)],
         required=False,
+        help_text="Both are asked at the same time.",
     )
     details = forms.BooleanField(
         label="With their role and since when",

@@ -39,7 +39,12 @@ def _template_choices() -> list[tuple[str, str]]:
 class AskForm(forms.Form):
     """In which words, and whether it is for the first time."""
 
-    template = forms.ChoiceField(label="Text", required=False, choices=_template_choices)
+    template = forms.ChoiceField(
+        label="Text",
+        required=False,
+        choices=_template_choices,
+        help_text="The usual one asks for the ownership, and a reminder where they were asked before.",
+    )
     remind = forms.BooleanField(
         required=False,
         label="Remind those who were asked before",

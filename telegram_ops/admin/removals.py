@@ -41,8 +41,15 @@ class RemovalForm(forms.Form):
         choices=[(str(platform), platform.label) for platform in Platform],
         initial=[str(platform) for platform in Platform],
         widget=forms.CheckboxSelectMultiple,
+        help_text="Groups of the others are left alone.",
     )
-    way = forms.ChoiceField(label="How", choices=_WAYS, initial=Way.REMOVE, widget=forms.RadioSelect)
+    way = forms.ChoiceField(
+        label="How",
+        choices=_WAYS,
+        initial=Way.REMOVE,
+        widget=forms.RadioSelect,
+        help_text="Either can be undone from the result.",
+    )
     include_admins = forms.BooleanField(
         label="Also where they are admins",
         required=False,
@@ -111,4 +118,6 @@ def remove_view(request: HttpRequest) -> HttpResponse:
 
 def _planned(request: HttpRequest, form: RemovalForm) -> HttpResponse:
     """Raises PersonUnclear."""
-    return show_plan(request, plan_removal(form.selection()), nothing=_NOWHERE)
+    people = ", ".join(form.cleaned_data["person"])
+    again = f"{reverse('admin:remove_person')}?{urlencode({'person': people})}"
+    return show_plan(request, plan_removal(form.selection()), nothing=_NOWHERE, back=again)

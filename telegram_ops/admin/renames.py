@@ -42,7 +42,13 @@ _WAYS = (
 class NamesForm(forms.Form):
     """Where the new names come from."""
 
-    way = forms.ChoiceField(label="New names", choices=_WAYS, initial=Way.RULES, widget=forms.RadioSelect)
+    way = forms.ChoiceField(
+        label="New names",
+        choices=_WAYS,
+        initial=Way.RULES,
+        widget=forms.RadioSelect,
+        help_text="The rules are those under Policy › Naming rules.",
+    )
     pattern = forms.CharField(
         label="Replace",
         required=False,
@@ -107,6 +113,7 @@ class NamesAndPlacesForm(NamesForm):
         choices=[(str(platform), platform.label) for platform in Platform],
         initial=[str(platform) for platform in Platform],
         widget=forms.CheckboxSelectMultiple,
+        help_text="Only groups of these.",
     )
     category = forms.ModelChoiceField(
         Category.objects.order_by("position"),

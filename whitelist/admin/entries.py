@@ -45,7 +45,10 @@ class GrantForm(EntryFormBase):
         model = WhitelistEntry
         fields = ("telegram_id", "note")
         widgets: ClassVar = {"note": AdminTextareaWidget(attrs={"rows": 3})}
-        help_texts: ClassVar = {"telegram_id": "The person's number on Telegram; names can change hands."}
+        help_texts: ClassVar = {
+            "telegram_id": "The person's number on Telegram; names can change hands.",
+            "note": "Why they are protected, for whoever asks later.",
+        }
 
     def clean_telegram_id(self) -> int:
         telegram_id: int = self.cleaned_data["telegram_id"]
@@ -67,6 +70,7 @@ class WhitelistEntryAdmin(EditableAdmin):
     list_filter = (StateFilter, "source", "revoke_cause")
     fields = ("telegram_id", "note")
     actions = ("burn", "revive")
+    empty_title = "Nobody is on the whitelist"
     empty_hint = "Nobody is protected yet: add somebody, import a table, or seed everybody who is there now."
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

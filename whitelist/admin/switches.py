@@ -40,7 +40,9 @@ class OnForm(forms.Form):
         max_value=preflight.LONGEST_HOURS,
         help_text="Empty: until somebody turns them off.",
     )
-    typed_count = forms.IntegerField(required=False, min_value=0)
+    typed_count = forms.IntegerField(
+        required=False, min_value=0, help_text="The number of people at risk, where it has to be typed."
+    )
 
 
 @admin.register(FeatureFlag)

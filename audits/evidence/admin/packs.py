@@ -66,7 +66,8 @@ class EvidencePackAdmin(RecordAdmin):
     list_filter: ClassVar[Any] = ("state",)
     change_list_template = "admin/evidence/packs.html"
     change_form_template = "admin/evidence/pack.html"
-    empty_hint = "Make one for the last quarter: “Make evidence…”."
+    empty_title = "There is no evidence yet"
+    empty_hint = "Make some for the last quarter: “Make evidence…”."
     fields = ()
 
     def get_urls(self) -> list[URLPattern]:

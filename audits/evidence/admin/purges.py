@@ -31,6 +31,7 @@ class RecordPurgeAdmin(RecordAdmin):
     list_display_links = ("name",)
     change_list_template = "admin/evidence/purges.html"
     change_form_template = "admin/evidence/purge.html"
+    empty_title = "Nothing has been deleted yet"
     empty_hint = "Nothing was old enough to be deleted so far."
     fields = ()
 

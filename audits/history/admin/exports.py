@@ -34,7 +34,9 @@ class ExportForm(forms.Form):
     """What an export shall hold, and how."""
 
     format = forms.ChoiceField(
-        choices=[(str(format), format.label) for format in Format], initial=str(Format.HTML)
+        choices=[(str(format), format.label) for format in Format],
+        initial=str(Format.HTML),
+        help_text="HTML is for reading; the others are for programs, and for search elsewhere.",
     )
     since = forms.DateField(
         required=False,
@@ -51,7 +53,12 @@ class ExportForm(forms.Form):
     with_files = forms.BooleanField(
         required=False, label="With photos, files and voice messages", help_text="Those that are fetched."
     )
-    fetch = forms.BooleanField(required=False, initial=True, label="Fetch what is missing first")
+    fetch = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Fetch what is missing first",
+        help_text="Off: only what is kept here already.",
+    )
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

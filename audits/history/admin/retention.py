@@ -84,6 +84,7 @@ class PurgeAdmin(RecordAdmin):
     list_display_links = ("name",)
     date_hierarchy = "started_at"
     change_form_template = "admin/history/purge.html"
+    empty_title = "Nothing has been deleted yet"
     empty_hint = "Nothing was old enough to be deleted so far."
     fields = ()
 

@@ -44,11 +44,20 @@ class SearchForm(forms.Form):
     platform = forms.ChoiceField(
         required=False,
         choices=[("", "Slack and Telegram"), *((str(each), each.label) for each in Platform)],
+        help_text="Where it was said.",
     )
     since = forms.DateField(
-        required=False, label="Not before", widget=forms.DateInput(attrs={"type": "date"})
+        required=False,
+        label="Not before",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="A day (UTC).",
     )
-    until = forms.DateField(required=False, label="Not after", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(
+        required=False,
+        label="Not after",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="The last day (UTC).",
+    )
 
     def question(self) -> Question:
         last = self.cleaned_data["until"]

@@ -64,14 +64,24 @@ class BeginForm(forms.Form):
         ],
         initial=str(ChangeKind.LEAVING),
         widget=forms.RadioSelect,
+        help_text="The next audit goes by the status.",
     )
-    employee = forms.ModelChoiceField(Employee.objects.order_by("name"), empty_label="Choose…")
+    employee = forms.ModelChoiceField(
+        Employee.objects.order_by("name"),
+        empty_label="Choose…",
+        help_text="Somebody new is added under People › Employees first.",
+    )
 
 
 class DropForm(forms.Form):
     """Why nobody goes on."""
 
-    why = forms.CharField(label="Why", max_length=500, widget=forms.TextInput(attrs={"autofocus": True}))
+    why = forms.CharField(
+        label="Why",
+        max_length=500,
+        widget=forms.TextInput(attrs={"autofocus": True, "size": 50}),
+        help_text="It stays with the checklist.",
+    )
 
 
 @admin.register(StaffChange)
@@ -87,6 +97,7 @@ class StaffChangeAdmin(RecordAdmin):
     change_form_template = "admin/staff_changes/staffchange/change_form.html"
     fields = ()
     row_name, row_name_plural = "person", "people"
+    empty_title = "Nobody has left or joined yet"
     empty_hint = "“Somebody leaves or joins…” begins one; so does an employee's page."
 
     def get_urls(self) -> list[URLPattern]:

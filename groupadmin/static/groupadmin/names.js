@@ -19,16 +19,24 @@
         shown.querySelector(".select2-search__field")?.setAttribute("aria-label", label.innerText.trim());
     }
 
-    function nameEverything(part) {
-        part.querySelectorAll("select.select2-hidden-accessible").forEach(nameChoice);
-        for (const hint of part.querySelectorAll(".help-tooltip[aria-label]")) {
+    function nameEverything() {
+        document.querySelectorAll("select.select2-hidden-accessible").forEach(nameChoice);
+        for (const hint of document.querySelectorAll(".help-tooltip[aria-label]:not([role])")) {
             hint.setAttribute("role", "img");
         }
     }
 
-    // When the scripts that make these controls have run, and again where they made another one.
-    addEventListener("load", () => nameEverything(document));
-    document.addEventListener("formset:added", (event) => nameEverything(event.target));
+    // Those scripts run when they like, and again for every row that is added to a form.
+    const isControl = (node) => node.nodeType === Node.ELEMENT_NODE
+        && (node.matches(".select2-container, .selector") || node.querySelector(".select2-container, .help-tooltip"));
+    new MutationObserver((changes) => {
+        if (changes.some(({addedNodes}) => [...addedNodes].some(isControl))) {
+            nameEverything();
+        }
+    }).observe(document.body, {childList: true, subtree: true});
+    nameEverything();
+
+    // The box to search in comes and goes with the list of choices.
     document.addEventListener("focusin", ({target}) => {
         if (target.matches(".select2-search__field:not([aria-label])")) {
             target.setAttribute("aria-label", "Search");

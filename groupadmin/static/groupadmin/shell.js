@@ -50,9 +50,10 @@
 
     const SHORT = 20; // characters
     const LONG = 45;
+    const LONG_WORD = /\S{15}/;
 
-    // On a phone a row becomes a card, whose lines need the names of their columns. On a desk, words that fit in
-    // one line stay in it, and long texts get the room to be read.
+    // On a phone a row becomes a card, whose lines need the names of their columns. On a desk a few words stay in
+    // one line and long texts get the room to be read, as far as the table is not wider than the page by that.
     function labelledCells() {
         const table = document.getElementById("result_list");
         if (!table) {
@@ -64,11 +65,12 @@
                 cell.dataset.label = cell.classList.contains("action-checkbox") ? "" : names[index] || "";
                 const text = cell.textContent.trim();
                 cell.classList.toggle("says-nothing", text === "–");
-                cell.classList.toggle("short", text.length <= SHORT);
+                cell.classList.toggle("short", text.length <= SHORT && !LONG_WORD.test(text));
                 cell.classList.toggle("long", text.length > LONG);
             });
         }
-        table.classList.add("labelled");
+        table.classList.add("labelled", "roomy");
+        table.classList.toggle("roomy", table.scrollWidth <= table.parentElement.clientWidth);
     }
 
     // django-import-export wires this box with an inline handler, which a strict CSP keeps from running.

@@ -46,7 +46,9 @@ class NoticeSettingsForm(SettingsFormBase):
     """The boxes are named "kind channel"; each is a field of its own."""
 
     quiet_zone = forms.ChoiceField(
-        label="Time zone", choices=[(name, name) for name in sorted(available_timezones())]
+        label="Time zone",
+        choices=[(name, name) for name in sorted(available_timezones())],
+        help_text="Of the quiet hours.",
     )
 
     class Meta:
