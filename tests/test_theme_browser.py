@@ -125,6 +125,19 @@ def test_the_filter_panel_stays_open_while_one_filters(page: Page, show: Opener,
     expect(panel).to_be_hidden()
 
 
+def test_escape_closes_the_filter_panel_and_the_focus_goes_back(page: Page, show: Opener, rows: None) -> None:
+    show("/admin/members/group/")
+    opener = page.get_by_role("button", name="Filters")
+    opener.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#filters")).to_be_visible()
+
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    expect(page.locator("#filters")).to_be_hidden()
+    expect(opener).to_be_focused()
+
+
 def test_the_action_bar_stays_in_sight_while_something_is_selected(
     page: Page, show: Opener, rows: None
 ) -> None:

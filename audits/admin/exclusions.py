@@ -14,6 +14,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
@@ -208,7 +209,7 @@ class ExclusionRequestAdmin(RecordAdmin):
 
     @admin.display(description="Until", ordering="expires")
     def until(self, asked: ExclusionRequest) -> str:
-        return str(asked.expires) if asked.expires else "No end"
+        return date_format(asked.expires) if asked.expires else "No end"
 
     @admin.display(description="Asked for", ordering="requested_at")
     def asked(self, asked: ExclusionRequest) -> SafeString:

@@ -54,7 +54,7 @@ class ScopeLineAdmin(PolicyAdmin):
     list_select_related = ("employee",)
     search_fields = ("pattern", "employee__name", "employee__key")
     autocomplete_fields = ("employee",)
-    fields = ("platform", "kind", ("match", "pattern"), "employee")
+    fields = ("platform", "kind", "match", "pattern", "employee")
     verbatim = ("pattern",)
     empty_hint = "Without a line that includes them, no groups are audited."
 

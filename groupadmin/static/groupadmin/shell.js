@@ -53,7 +53,8 @@
     const LONG_WORD = /\S{15}/;
 
     // On a phone a row becomes a card, whose lines need the names of their columns. On a desk a few words stay in
-    // one line and long texts get the room to be read, as far as the table is not wider than the page by that.
+    // one line and long texts get the room to be read, as far as that fits into the page; a table that is too wide
+    // in any case has it all.
     function labelledCells() {
         const table = document.getElementById("result_list");
         if (!table) {
@@ -69,8 +70,14 @@
                 cell.classList.toggle("long", text.length > LONG);
             });
         }
-        table.classList.add("labelled", "roomy");
-        table.classList.toggle("roomy", table.scrollWidth <= table.parentElement.clientWidth);
+        table.classList.add("labelled");
+        const fits = (looks) => {
+            table.dataset.looks = looks;
+            return table.scrollWidth <= table.parentElement.clientWidth;
+        };
+        if (!["roomy", "snug", "tight"].some(fits)) {
+            table.dataset.looks = "roomy";
+        }
     }
 
     // django-import-export wires this box with an inline handler, which a strict CSP keeps from running.
