@@ -163,7 +163,7 @@ def test_why_somebody_is_asked_for_stands_beside_every_missing_person(reader: Cl
 class TestPaper:
     def test_hostile_and_foreign_names_come_through(self, reader: Client, rules: None) -> None:
         names = ["<b>&\x01‮gnp.exe bitsafe", "你好 안녕 株式会社 bitsafe", "مرحبا שלום ไทย 🚀 bitsafe"]
-        run = slack_run(*names, "x" * 250 + "bitsafe")
+        run = slack_run(*names, "x" * 240 + "bitsafe")
         response = reader.get(reverse("admin:audits_auditrun_pdf", args=[run.pk]))
 
         assert response["Content-Type"] == "application/pdf"
