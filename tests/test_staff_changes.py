@@ -107,6 +107,7 @@ stuck = st.lists(
         audited=st.booleans(),
         still_there=st.booleans(),
         asked=st.none() | st.sampled_from(Asked),
+        nobody_to_ask=st.booleans(),
         we_may=st.booleans(),
     ),
     max_size=2,
@@ -162,6 +163,15 @@ def test_whoever_has_a_checklist_knows_what_to_do_next(known: Facts) -> None:
             Act.RUN_AUDIT,
             Act.SEE_REQUESTS,
         )
+
+
+@given(facts)
+def test_nobody_is_led_to_ask_owners_who_cannot_be_written_to(known: Facts) -> None:
+    silent = tuple(replace(group, nobody_to_ask=True) for group in known.stuck)
+    items = checklist(replace(known, stuck=silent))
+
+    assert Act.ASK_OWNERS not in {item.act for item in items}
+    assert len(items) >= len(checklist(replace(known, stuck=()))), "such a group still holds the change open"
 
 
 def test_what_one_audit_tells_of_a_leaver() -> None:

@@ -131,6 +131,8 @@ class StuckGroup:
     """Whether an open finding says so."""
     asked: Asked | None = None
     asked_at: datetime | None = None
+    nobody_to_ask: bool = False
+    """Whether whoever runs it cannot be written to, as last read: anonymous, deleted, or a bot."""
     we_may: bool = False
     """Whether our account has the right by now."""
     taken_out: bool = False

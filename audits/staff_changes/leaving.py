@@ -144,14 +144,17 @@ def _by_hurdle(topic: str, left: list[StuckGroup]) -> Iterator[Item]:
     asked = [group for group in theirs if group.asked in (Asked.REQUESTED, Asked.REMINDED)]
     refused = [group for group in theirs if group.asked is Asked.REFUSED]
     unasked = [group for group in theirs if group.asked in (None, Asked.DONE)]
-    if unasked:
-        number = max(group.operation for group in unasked)
-        text = (
-            f"Ask who runs {_names(unasked)}: our account may not take them out there. Where no owner shows, "
-            f"ask in the group itself."
-        )
+    if reachable := [group for group in unasked if not group.nobody_to_ask]:
+        number = max(group.operation for group in reachable)
+        text = f"Ask who runs {_names(reachable)}: our account may not take them out there."
         proof = (operation_evidence(number),)
         yield Item(topic, ItemState.TODO, text, None, proof, Act.ASK_OWNERS, str(number))
+    if silent := [group for group in unasked if group.nobody_to_ask]:
+        text = (
+            f"Ask in the group itself, or accept the finding as an exception: nobody who runs it can be "
+            f"written to in {_names(silent)}."
+        )
+        yield Item(topic, ItemState.TODO, text, None, _left_out_by(silent))
     if ours:
         text = f"Plan to take them out of {_names(ours)}: our account may do that by now."
         yield Item(topic, ItemState.TODO, text, None, (REQUESTS,), Act.PLAN_REMOVAL)

@@ -20,7 +20,9 @@ from members.operations.services import planned, skipped_of
 from members.operations.states import OperationState, StepState
 from members.platforms.outcomes import Outcome
 from members.platforms.types import AdminStatus, Platform
-from telegram_ops.ownership_models import OwnershipRequest
+from telegram_ops.administrators import people_of
+from telegram_ops.ownership_models import GroupAdministrators, OwnershipRequest
+from telegram_ops.ownership_plans import whom_to_ask
 from telegram_ops.removal_plans import BAN, WhyNot
 from telegram_ops.removal_plans import KIND as REMOVAL_KIND
 
@@ -68,6 +70,7 @@ def read_movements(
     )
     stuck = _stuck(list(rows.values()), keys)
     groups, requests, taken_out = _groups(stuck), _requests(stuck), _taken_out(stuck)
+    unreachable = _unreachable(stuck)
     found = {}
     for change in changes:
         key = change.employee_key
@@ -82,7 +85,7 @@ def read_movements(
         mine = [each for each in stuck.get(key, {}).values() if each.operation in ids]
         told = (
             replace(
-                _told(each, key, groups, requests, still_there),
+                _told(each, key, groups, requests, unreachable, still_there),
                 taken_out=taken_out.get((key, each.platform, each.id), 0) > each.operation,
             )
             for each in mine
@@ -179,6 +182,7 @@ def _told(
     key: str,
     groups: Mapping[tuple[str, str], Group],
     requests: Mapping[str, OwnershipRequest],
+    unreachable: Collection[str],
     still_there: StillThere,
 ) -> StuckGroup:
     """With what audits and the tracker say of the group by now."""
@@ -192,6 +196,7 @@ def _told(
         still_there=(key, str(stuck.platform), stuck.id) in still_there,
         asked=Asked(request.state) if request is not None else None,
         asked_at=request.asked_at if request is not None else None,
+        nobody_to_ask=stuck.platform is Platform.TELEGRAM and stuck.id in unreachable,
         we_may=group is not None and group.may_remove and group.admin_status in ranks,
     )
 
@@ -219,3 +224,16 @@ def _requests(stuck: Stuck) -> dict[str, OwnershipRequest]:
     rows = OwnershipRequest.objects.filter(group__platform=Platform.TELEGRAM, group__external_id__in=ids)
     ordered = sorted(rows.select_related("group"), key=lambda row: (row.is_open, row.asked_at))
     return {row.group.external_id: row for row in ordered}
+
+
+def _unreachable(stuck: Stuck) -> set[str]:
+    """The ids of the Telegram groups in which nobody who runs them can be asked, as last read."""
+    ids = {group_id for groups in stuck.values() for _, group_id in groups}
+    rows = GroupAdministrators.objects.filter(
+        group__platform=Platform.TELEGRAM, group__external_id__in=ids, trouble=""
+    )
+    return {
+        row.group.external_id
+        for row in rows.select_related("group")
+        if whom_to_ask(people_of(row))[0] is None
+    }
