@@ -293,8 +293,8 @@ def test_open_findings_are_counted_by_kind_and_lead_to_their_rows(
 
     assert [(bar.label, bar.value) for bar in overview.findings.kinds] == [
         ("Hidden history", 3),
-        ("Deprecated name", 1),
         ("Public channel", 1),
+        ("Deprecated name", 1),
     ]
     assert stats(overview)["Open findings"] == "5"
     assert stats(overview)["Rebranding"] == "50 %", "an archived group was not renamed"

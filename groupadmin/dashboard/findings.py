@@ -44,7 +44,7 @@ class Findings:
 
     stats: tuple[Stat, ...]
     kinds: tuple[Bar, ...]
-    """Open findings by kind, the most frequent first."""
+    """Open findings by kind, the most frequent first, and of equals the more urgent."""
     groups: tuple[NeedyGroup, ...]
     """Those that need attention most."""
     notices: tuple[Notice, ...]
@@ -55,7 +55,8 @@ def load_findings(user: Reader, trend: tuple[float, ...] = ()) -> Findings:
     if not may_view(user, Finding):
         return Findings((), (), (), ())
     kinds = Finding.objects.filter(state=State.OPEN).order_by().values_list("kind").annotate(n=Count("*"))
-    counts = Counter(dict(kinds))
+    found = dict(kinds)
+    counts = Counter({kind: found[kind] for kind in KINDS_BY_URGENCY if kind in found})
     unresolved = FindingKind.UNRESOLVED_IDENTITY
     return Findings(
         stats=(
