@@ -10,6 +10,8 @@ RUN useradd --system --uid 10001 --home-dir /app app && install -d -o app /app /
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY . .
+# Compiled once, here: the containers may not write beside the code.
+RUN /venv/bin/python -m compileall -q audits groupadmin members telegram_ops whitelist
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 VAR_DIR=/var/lib/groupadmin
 USER app
 VOLUME /var/lib/groupadmin

@@ -8,6 +8,8 @@ PYTEST := $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 # Much of the suite waits, for a process to start or a page to change: one worker more than cores.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 MANAGE := $(BIN)/python manage.py
+# The suite starts the product some hundred times: what it is compiled to is kept, whatever the machine prefers.
+unexport PYTHONDONTWRITEBYTECODE
 REQUIREMENTS := requirements.txt requirements-dev.txt constraints.txt
 
 .DEFAULT_GOAL := help
