@@ -37,7 +37,7 @@ class Command(VerifyingCommand):
         )
         way.add_argument("--mapping", metavar="FILE", type=Path, help='JSON: {"title or id": "new name", …}.')
         way.add_argument(
-            "--naming-rules", action="store_true", help="What the policy's naming rules say: Policy › Naming."
+            "--naming-rules", action="store_true", help="What the rules under Policy › Naming rules say."
         )
         parser.add_argument("--replace", metavar="R", help="What stands in place of the pattern.")
         parser.add_argument(
