@@ -2,8 +2,9 @@
 FROM python:3.11-slim AS build
 WORKDIR /app
 RUN python -m venv /venv
-COPY requirements.txt constraints.txt ./
-RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
+COPY requirements.lock ./
+# Only files whose hash is known.
+RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /app app && install -d -o app /app /var/lib/groupadmin

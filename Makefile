@@ -10,20 +10,22 @@ WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 MANAGE := $(BIN)/python manage.py
 # The suite starts the product some hundred times: what it is compiled to is kept, whatever the machine prefers.
 unexport PYTHONDONTWRITEBYTECODE
-REQUIREMENTS := requirements.txt requirements-dev.txt constraints.txt
+REQUIREMENTS := requirements.txt requirements-dev.txt constraints.txt requirements-dev.lock
+# LOCKED=1 installs nothing but files whose hash is known.
+INSTALLED := $(if $(LOCKED),--require-hashes -r requirements-dev.lock,-r requirements-dev.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-services coverage bench format freeze clean
+.PHONY: help setup demo run test test-services coverage bench format freeze audit-dependencies clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/ready ## Make .venv with everything in it; the other commands call this
 	@:
 
 .venv/ready: $(REQUIREMENTS) | $(BIN)/python
 	@echo "Installing into .venv (a minute the first time)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(INSTALLED)
 	@touch $@
 
 $(BIN)/python:
@@ -62,8 +64,11 @@ format: setup ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-freeze: ## Pin the indirect dependencies anew, after a change in requirements*.txt
+freeze: ## Pin all dependencies and their hashes anew, after a change in requirements*.txt
 	@PYTHON=$(PYTHON) scripts/freeze.sh
+
+audit-dependencies: ## Known vulnerabilities of what the product runs on (asks pypi.org)
+	@PYTHON=$(PYTHON) scripts/audit-dependencies.sh
 
 clean: ## Remove .venv and caches; var/ with its data stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov

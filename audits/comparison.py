@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from audits.display import VERDICTS_BY_URGENCY
 from audits.latest import speaking_runs
 from audits.models import AuditRun, GroupResult
 from audits.rows import Verdict
+from members.models import choices
 from members.platforms.types import Platform
 
 SHOWN = 10
 """How many groups of each section are listed; its number says how many there are."""
 
 _JUDGED = (Verdict.COMPLETE, Verdict.INCOMPLETE)
+_VERDICTS = dict(choices(Verdict))
 _Change: TypeAlias = str | tuple[Verdict, Verdict]
 """What became of a group: one of the titles below, or its verdict before and now."""
 
@@ -115,6 +117,15 @@ def _urgency(change: _Change) -> tuple[int, int]:
     return now, -before
 
 
-def outcome(result: GroupResult) -> str:
+class Judged(Protocol):
+    """A group's row in a run, or as much of one as is needed here."""
+
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def completeness(self) -> str: ...
+
+
+def outcome(result: Judged) -> str:
     """ "7/8" where the full team is needed and could be looked for, else the verdict."""
-    return result.completeness if result.verdict in _JUDGED else result.get_verdict_display().lower()
+    return result.completeness if result.verdict in _JUDGED else _VERDICTS[result.verdict].lower()

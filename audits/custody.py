@@ -17,6 +17,7 @@ from audits.announcements import tell_failure
 from audits.models import AuditRun, RunState
 from audits.remediation.follow_up import follow_up
 from audits.reports import NOT_WRITTEN, store_reports
+from members.clock import SharedNow
 from members.operations.owner import is_dead, new_owner
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ def claim(run_id: int) -> AuditRun:
                 state=RunState.RUNNING,
                 owner=new_owner(),
                 started_at=now,
-                heartbeat_at=now,
+                heartbeat_at=SharedNow(),
                 attempts=F("attempts") + 1,
                 progress_percent=0,
                 message="",
@@ -75,7 +76,11 @@ def cancel_audit(*, run_id: int) -> bool:
     """Ask an audit to stop; a waiting one ends at once. False when it was finished already."""
     now, owner = timezone.now(), new_owner()
     if AuditRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
-        state=RunState.CANCELLED, cancel_requested=True, finished_at=now, owner=owner, heartbeat_at=now
+        state=RunState.CANCELLED,
+        cancel_requested=True,
+        finished_at=now,
+        owner=owner,
+        heartbeat_at=SharedNow(),
     ):
         conclude(AuditRun.objects.get(pk=run_id))
         return True
@@ -116,6 +121,8 @@ def _write_files(run: AuditRun) -> None:
 def recover_audits(*, now: datetime) -> list[int]:
     """Take up what dead processes left behind. Returns the ids of all that wait to be run, oldest first.
 
+    `now` is by the clock that all processes share.
+
     An audit only reads, so starting again from the beginning repeats nothing that matters.
     """
     for run in AuditRun.objects.filter(state=RunState.RUNNING):
@@ -143,5 +150,5 @@ def _is_lost(run: AuditRun, silent_since: datetime) -> bool:
 def _adopt(run: AuditRun) -> bool:
     """Make it ours, if nothing was heard of it meanwhile."""
     same = AuditRun.objects.filter(pk=run.pk, state=run.state, owner=run.owner, heartbeat_at=run.heartbeat_at)
-    run.owner, run.heartbeat_at = new_owner(), timezone.now()
-    return bool(same.update(owner=run.owner, heartbeat_at=run.heartbeat_at))
+    run.owner = new_owner()
+    return bool(same.update(owner=run.owner, heartbeat_at=SharedNow()))

@@ -83,6 +83,11 @@ def run_time(run: AuditRun) -> str:
     return duration((run.finished_at - run.started_at).total_seconds())
 
 
+def ended(run: AuditRun) -> str:
+    """How many findings are not open any more by what it saw, in words."""
+    return f"{run.resolved:,} resolved" + (f", {run.excluded:,} excluded" if run.excluded else "")
+
+
 def started_by(run: AuditRun) -> str:
     """The person who asked for the run, else what did."""
     return str(run.requested_by or run.get_trigger_display())

@@ -39,6 +39,10 @@ class Trigger(models.TextChoices):
     EVENT = "event", "Event"
 
 
+BULKY = ("blind_spots", "archived_groups", "api_calls", "accounts", "summary", "verdicts", "groups")
+"""Fields of a run that grow with what it saw: no list of something else shows them."""
+
+
 class AuditRun(models.Model):
     """One audit: what was asked, how it goes, what came of it. The row is the truth; Celery only wakes it."""
 
@@ -88,8 +92,9 @@ class AuditRun(models.Model):
     blind_spots = models.JSONField(default=list, blank=True)
     archived_groups = models.JSONField(default=list, blank=True)
     opened = models.PositiveIntegerField(default=0)
-    resolved = models.PositiveIntegerField(default=0)
+    resolved = models.PositiveIntegerField(default=0, help_text="Open findings that ended.")
     reopened = models.PositiveIntegerField(default=0)
+    excluded = models.PositiveIntegerField(default=0, help_text="Open findings that are accepted now.")
     open_findings = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -108,6 +113,11 @@ class AuditRun(models.Model):
     @property
     def finished(self) -> bool:
         return self.state not in RunState.unfinished()
+
+    @property
+    def open_before(self) -> int:
+        """How many findings were open when its outcome was stored: with what it did, `open_findings`."""
+        return self.open_findings - self.opened - self.reopened + self.resolved + self.excluded
 
     @property
     def recorded(self) -> bool:

@@ -17,6 +17,7 @@ from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Wh
 from django.db.models.functions import Coalesce
 
 from audits.lifecycle import State
+from members.dates import day_in_words
 from members.models import Group
 from members.platforms.types import Platform
 from members.policy import FindingKind
@@ -102,9 +103,9 @@ def way_on(group: Any) -> str:
             return "Slack lets nobody out of the workspace's general channel"
         return "Have our account added to the channel"
     if group.asked_state in OPEN:
-        return f"Asked on {group.asked_at:%Y-%m-%d}: wait, or remind them"
+        return f"Asked on {day_in_words(group.asked_at)}: wait, or remind them"
     if group.asked_state == RequestState.REFUSED:
-        return f"Asked on {group.asked_at:%Y-%m-%d}, and refused"
+        return f"Asked on {day_in_words(group.asked_at)}, and refused"
     return "Ask the owner"
 
 
@@ -118,8 +119,13 @@ class PowerlessGroups(models.Manager[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         requests = OwnershipRequest.objects.filter(group=OuterRef("pk")).order_by("-requested_at")
         asked = requests.annotate(at=Coalesce("reminded_at", "requested_at"))
+        # Counted in an index, group by group: joined, the findings of all groups would be sorted.
+        findings = self.model._meta.get_field("findings").related_model._default_manager
+        opened = findings.filter(group=OuterRef("pk"), state=State.OPEN).order_by().values("group")
         waiting = {
-            right.waiting: Count("findings", filter=Q(findings__state=State.OPEN, findings__kind=right.kind))
+            right.waiting: Coalesce(
+                Subquery(opened.filter(kind=right.kind).annotate(count=Count("pk")).values("count")), 0
+            )
             for right in RIGHTS
         }
         blocked = [Case(When(right.lacked(), then=F(right.waiting)), default=0) for right in RIGHTS]

@@ -14,6 +14,7 @@ from audits.latest import recorded_runs
 from audits.lifecycle import Change
 from audits.models import FindingChange
 from members.charts import percent
+from members.dates import day_in_words
 from members.policy import FindingKind
 
 FIXED = "fixed"
@@ -60,8 +61,10 @@ class Rebranding:
         """The trend in a sentence, for whoever does not see it."""
         first, now = self.points[0], self.now
         if first.at.date() == now.at.date():
-            return f"From {first.share} to {now.share} on {now.at:%Y-%m-%d}, in {len(self.points)} audits."
-        return f"From {first.share} on {first.at:%Y-%m-%d} to {now.share} on {now.at:%Y-%m-%d}."
+            return (
+                f"From {first.share} to {now.share} on {day_in_words(now.at)}, in {len(self.points)} audits."
+            )
+        return f"From {first.share} on {day_in_words(first.at)} to {now.share} on {day_in_words(now.at)}."
 
 
 def load_rebranding() -> Rebranding | None:

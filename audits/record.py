@@ -110,6 +110,7 @@ def record(*, run: AuditRun, evaluation: Evaluation, state: RunState, message: s
         opened=tally.opened,
         resolved=tally.resolved,
         reopened=tally.reopened,
+        excluded=tally.excluded,
         open_findings=tally.open,
     )
     tell_outcome(run.pk)

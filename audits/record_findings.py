@@ -21,9 +21,14 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Tally:
+    """What a run did to the number of open findings: before it + opened + reopened - resolved - excluded."""
+
     opened: int
-    resolved: int
     reopened: int
+    resolved: int
+    """Of those that were open; one that was excluded and ended changes nothing about their number."""
+    excluded: int
+    """Of those that were open: one that is excluded from the start never was."""
     open: int
     """Open findings of all platforms after the run."""
 
@@ -41,8 +46,9 @@ def record_findings(
     ledger.save()
     return Tally(
         opened=ledger.tally[Change.OPENED],
-        resolved=ledger.tally[Change.RESOLVED],
         reopened=ledger.tally[Change.REOPENED],
+        resolved=ledger.tally[Change.RESOLVED],
+        excluded=ledger.tally[Change.EXCLUDED],
         open=Finding.objects.filter(state=State.OPEN).count(),
     )
 
@@ -134,7 +140,8 @@ class _Ledger:
         if change is Change.REOPENED:
             finding.times_reopened += 1
             reason = "seen again" if before is State.RESOLVED else "exclusion ended"
-        self.tally[change] += 1
+        if State.OPEN in (before, finding.state):
+            self.tally[change] += 1
         self._changes.append((finding, change, finding.end_reason or reason))
 
     def save(self) -> None:

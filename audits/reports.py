@@ -57,6 +57,13 @@ def store_reports(*, run_id: int) -> None:
             path = Path(folder) / f"customer_group_audit_{stamp}_run{run.pk}.{format}"
             write(run, path)
             _keep(run, format, path)
+    _forget_that_the_disk_refused(run)
+
+
+def _forget_that_the_disk_refused(run: AuditRun) -> None:
+    lines = [line for line in run.message.splitlines() if not line.startswith(NOT_WRITTEN)]
+    if NOT_WRITTEN in run.message:
+        AuditRun.objects.filter(pk=run.pk).update(message="\n".join(lines))
 
 
 def _keep(run: AuditRun, format: str, path: Path) -> None:
@@ -97,7 +104,7 @@ def _summary(run: AuditRun) -> Iterator[str]:
     )
     yield (
         f"Findings     {run.open_findings} open: {run.opened} opened, {run.reopened} reopened, "
-        f"{run.resolved} resolved by this run"
+        f"{run.resolved} resolved, {run.excluded} excluded by this run"
     )
     calls = ", ".join(
         f"{Platform(name).label} {sum(calls.values())}" for name, calls in run.api_calls.items()

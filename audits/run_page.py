@@ -34,6 +34,8 @@ class ChangeGroup:
 
     change: Change
     count: int
+    never_open: int
+    """How many of them were excluded before or from the start: the number of open findings stays the same."""
     lines: tuple[FindingChange, ...]
 
 
@@ -128,11 +130,13 @@ def _share(platform: Platform, counts: Mapping[tuple[str, str], int]) -> Share:
 
 def _changes(run: AuditRun) -> Iterator[ChangeGroup]:
     counts = dict(run.changes.order_by().values_list("change").annotate(Count("id")))
+    of_open = {Change.RESOLVED: run.resolved, Change.EXCLUDED: run.excluded}
     for change in Change:
         if counts.get(change):
             lines = run.changes.filter(change=change).select_related("finding__group", "finding__employee")
             first = lines.order_by(in_order_of(KINDS_BY_URGENCY, "finding__kind"), "pk")[:SHOWN]
-            yield ChangeGroup(change, counts[change], tuple(first))
+            never_open = counts[change] - of_open.get(change, counts[change])
+            yield ChangeGroup(change, counts[change], max(0, never_open), tuple(first))
 
 
 def _unseen(run: AuditRun) -> Iterator[Unseen]:

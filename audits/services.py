@@ -35,6 +35,7 @@ from audits.record import RunLost, known_groups, record
 from audits.staff_changes.sights import people_to_prove
 from audits.turn import Turn, TurnLost
 from audits.watch import Assignment
+from members.clock import SharedNow, shared_now
 from members.patterns import PatternTrouble
 from members.platforms.types import Platform
 from members.services import load_policy
@@ -128,7 +129,7 @@ def audit_here(
     Ends like `execute_audit`. Raises AuditBusy, with nothing left behind, while another audit runs;
     one whose process is dead does not count.
     """
-    recover_audits(now=timezone.now())
+    recover_audits(now=shared_now())
     with transaction.atomic():
         run = claim(request_audit(platforms=platforms, trigger=trigger, deep=deep).pk)
     return _execute(run, show, stopping=lambda: False)
@@ -274,7 +275,7 @@ def _beat(run: AuditRun, view: ProgressView) -> None:
     """Renew our hold on the run and show how far it is. Raises when it was cancelled or lost."""
     held = held_by(run)
     if not held.update(
-        heartbeat_at=timezone.now(), progress_label=view.label[:255], progress_percent=view.percent
+        heartbeat_at=SharedNow(), progress_label=view.label[:255], progress_percent=view.percent
     ):
         raise RunLost(f"Audit {run.pk} was taken over.")
     if held.filter(cancel_requested=True).exists():

@@ -15,6 +15,7 @@ from audits.exclusions import ending
 from audits.models import AuditRun, RunState, Trigger
 from audits.remediation import automatic
 from members import worker
+from members.clock import shared_now
 from members.notices.kinds import NoticeKind
 from members.operations import notices
 from members.operations.states import OperationState
@@ -88,7 +89,7 @@ def add_missing_on_schedule(platforms: Sequence[str]) -> str | None:
 @shared_task
 def wake_audits() -> None:
     """Take up what a dead process left behind or a broker forgot; scheduled every half minute."""
-    for run_id in services.recover_audits(now=timezone.now())[:WOKEN_AT_ONCE]:
+    for run_id in services.recover_audits(now=shared_now())[:WOKEN_AT_ONCE]:
         enqueue(run_id)
 
 

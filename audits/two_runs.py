@@ -68,11 +68,29 @@ class TwoRuns:
     resolved: tuple[int, ...]
 
 
+class _Row(NamedTuple):
+    """What is compared of a group's row in a run: thousands are read, and no objects of models made."""
+
+    pk: int
+    group: int
+    name: str
+    verdict: str
+    completeness: str
+    category_key: str
+    required_present: list[str]
+    required_missing: list[str]
+    platform: str
+    group_id: str
+
+
+_COLUMNS = (*_Row._fields[:-2], "group__platform", "group__external_id")
+
+
 class _Pair(NamedTuple):
     """One group in both runs."""
 
-    was: GroupResult
-    now: GroupResult
+    was: _Row
+    now: _Row
 
 
 def compare(one: AuditRun, other: AuditRun) -> TwoRuns:
@@ -82,7 +100,7 @@ def compare(one: AuditRun, other: AuditRun) -> TwoRuns:
     """
     earlier, later = sorted((one, other), key=lambda run: (run.finished_at or run.created_at, run.pk))
     before, after = _results(earlier), _results(later)
-    reached = [{Platform(result.group.platform) for result in each.values()} for each in (before, after)]
+    reached = [{Platform(row.platform) for row in each.values()} for each in (before, after)]
     both = reached[0] & reached[1]
     pairs = [_Pair(before[pk], result) for pk, result in after.items() if pk in before]
     narrow = earlier.narrow or later.narrow
@@ -114,32 +132,19 @@ def findings_of(keys: Sequence[int]) -> list[Finding]:
 # --- Groups and people -------------------------------------------------------------------------
 
 
-def _results(run: AuditRun) -> dict[int, GroupResult]:
+def _results(run: AuditRun) -> dict[int, _Row]:
     """Group's pk → its row, by name."""
-    rows = GroupResult.objects.filter(run=run).select_related("group").order_by("name", "pk")
-    columns = (
-        "name",
-        "verdict",
-        "completeness",
-        "category_key",
-        "required_present",
-        "required_missing",
-        "group__platform",
-        "group__external_id",
-    )
-    return {row.group_id: row for row in rows.only(*columns)}
+    results = GroupResult.objects.filter(run=run).order_by("name", "pk")
+    rows = map(_Row._make, results.values_list(*_COLUMNS))
+    return {row.group: row for row in rows}
 
 
-def _platform(result: GroupResult) -> Platform:
-    return Platform(result.group.platform)
+def _platform(result: _Row) -> Platform:
+    return Platform(result.platform)
 
 
-def _line(
-    result: GroupResult, *, before: str = "", now: str = "", verdicts: tuple[str, ...] = ()
-) -> GroupLine:
-    return GroupLine(
-        _platform(result).label, result.group.external_id, result.name, result.pk, before, now, verdicts
-    )
+def _line(result: _Row, *, before: str = "", now: str = "", verdicts: tuple[str, ...] = ()) -> GroupLine:
+    return GroupLine(_platform(result).label, result.group_id, result.name, result.pk, before, now, verdicts)
 
 
 def _verdicts(pairs: Iterable[_Pair]) -> Iterator[GroupLine]:
@@ -172,11 +177,11 @@ def _present(pair: _Pair, reasons: Reasons) -> Iterator[PersonLine]:
             yield _person(now, key, how, reasons)
 
 
-def _person(result: GroupResult, key: str, how: str, reasons: Reasons) -> PersonLine:
+def _person(result: _Row, key: str, how: str, reasons: Reasons) -> PersonLine:
     platform = _platform(result)
     return PersonLine(
         platform.label,
-        result.group.external_id,
+        result.group_id,
         result.name,
         result.pk,
         reasons.name(key),

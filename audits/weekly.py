@@ -11,6 +11,7 @@ from audits.coverage import Share, share_of
 from audits.latest import recorded_runs, speaking_runs
 from audits.lifecycle import Change, State
 from audits.models import AuditRun, Finding, FindingChange, RunReport
+from members.dates import day_in_words
 from members.notices.kinds import NoticeKind
 from members.notices.models import Notice
 from members.notices.services import write
@@ -26,7 +27,7 @@ def report(*, now: datetime) -> Notice | None:
     runs = {platform: AuditRun.objects.get(pk=pk) for platform, pk in speaking_runs().items()}
     if not runs:
         return None
-    lines = [f"Coverage on {now:%Y-%m-%d}: {_all(runs)}."]
+    lines = [f"Coverage on {day_in_words(now)}: {_all(runs)}."]
     lines += [f"• {_line(platform, run, now)}" for platform, run in runs.items()]
     lines += _findings(now)
     newest = max(runs.values(), key=lambda run: run.pk)
@@ -54,7 +55,7 @@ def _line(platform: Platform, run: AuditRun, now: datetime) -> str:
     before = next((each for each in earlier[:20] if platform in each.verdicts), None)
     if before is not None:
         text += f", a week ago {_share(platform, before)}"
-    return f"{text}; last looked at on {run.finished_at:%Y-%m-%d}"
+    return f"{text}; last looked at on {day_in_words(run.finished_at or now)}"
 
 
 def _share(platform: Platform, run: AuditRun) -> Share:

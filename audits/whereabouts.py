@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from audits.latest import newest_results, speaking_runs
 from audits.models import AuditRun, GroupResult
+from members.dates import day_in_words
 from members.models import Employee, Group
 from members.platforms.types import (
     AdminStatus,
@@ -150,7 +151,7 @@ def _exception(person: Person, platform: Platform, group_id: str, policy: Policy
     for exclusion in policy.exclusions:
         same_group = (exclusion.platform, exclusion.group_id) == (platform, group_id)
         if same_group and exclusion.employee in (None, person.key):
-            end = f"until {exclusion.expires:%Y-%m-%d}" if exclusion.expires else "without an end"
+            end = f"until {day_in_words(exclusion.expires)}" if exclusion.expires else "without an end"
             return f"Accepted {end}: {exclusion.reason} "
     return ""
 

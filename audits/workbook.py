@@ -165,9 +165,11 @@ def _summary(run: AuditRun, names: Names) -> Iterator[tuple[CellValue, ...]]:
     yield "Not visible", summary["not_visible"], "See the sheet Blind spots"
     for key, count in summary["by_category"].items():
         yield f"Category: {names.category(key)}", count, ""
+    yield "Findings open before", run.open_before, "All platforms"
     yield "Findings opened", run.opened, "By this run"
-    yield "Findings resolved", run.resolved, "By this run"
     yield "Findings reopened", run.reopened, "By this run"
+    yield "Findings resolved", run.resolved, "By this run: open ones that ended"
+    yield "Findings excluded", run.excluded, "By this run: open ones that an exclusion accepts now"
     yield "Findings open", run.open_findings, "After this run, all platforms"
     for platform, calls in run.api_calls.items():
         yield f"API calls: {Platform(platform).label}", sum(calls.values()), _calls(calls)

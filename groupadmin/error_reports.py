@@ -11,5 +11,5 @@ class ErrorReportFilter(SafeExceptionReporterFilter):
     """Django's own, which also hides sessions, phone numbers and addresses that may hold a password."""
 
     hidden_settings = re.compile(
-        f"{SafeExceptionReporterFilter.hidden_settings.pattern}|SESSION|PHONE|URL|KEYS", re.IGNORECASE
+        f"{SafeExceptionReporterFilter.hidden_settings.pattern}|SESSION|PHONE|URL|KEYS|DSN", re.IGNORECASE
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -13,12 +14,15 @@ from django.utils import timezone
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from groupadmin.models import Heartbeat
+from members.clock import SharedNow
 
 INTERVAL_SECONDS = 15.0
 FRESH = timedelta(seconds=60)
 """A process that was silent for longer counts as gone."""
 KEPT = timedelta(days=1)
 """Rows of processes that never come back under their name are deleted after so long."""
+CLOCK_SLACK = timedelta(seconds=2)
+"""A clock that goes back by less is left to catch up."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,12 +32,11 @@ def beat(*, process: str, kind: Heartbeat.Kind, queues: Iterable[str] = ()) -> N
 
     A database that cannot be reached is logged: to be silent is all that a process should do then.
     """
-    now = timezone.now()
     try:
         Heartbeat.objects.update_or_create(
-            process=process, defaults={"kind": kind, "queues": sorted(queues), "beat_at": now}
+            process=process, defaults={"kind": kind, "queues": sorted(queues), "beat_at": SharedNow()}
         )
-        Heartbeat.objects.filter(beat_at__lt=now - KEPT).delete()
+        Heartbeat.objects.filter(beat_at__lt=SharedNow() - KEPT).delete()
     except DatabaseError as error:
         log.warning("heartbeat.not_stored", process=process, error=str(error))
 
@@ -75,11 +78,29 @@ def _beat_of_worker(worker: Any) -> None:
 class Scheduler(DatabaseScheduler):
     """The schedules in the database, and a heartbeat at every look at them."""
 
-    _beat_at: datetime | None = None
+    _beat_at = -INTERVAL_SECONDS
 
     def tick(self, *args: Any, **options: Any) -> Any:
-        now = timezone.now()
-        if self._beat_at is None or now - self._beat_at >= timedelta(seconds=INTERVAL_SECONDS):
+        now = monotonic()
+        if now - self._beat_at >= INTERVAL_SECONDS:
             self._beat_at = now
             beat(process="beat", kind=Heartbeat.Kind.BEAT)
+        self._follow_the_clock()
         return super().tick(*args, **options)
+
+    def _follow_the_clock(self) -> None:
+        """Where the clock was put back, Celery would wait until it has caught up with the last run.
+
+        What runs every few seconds goes on at once. Times of day that have passed once wait for their next.
+        """
+        now = timezone.now()
+        entries, late = list(self._schedule.values()), now + CLOCK_SLACK
+        if not any(entry.model.interval_id and entry.model.last_run_at > late for entry in entries):
+            return
+        log.warning("beat.clock_went_back")
+        for entry in entries:
+            if entry.model.interval_id:
+                entry.model.last_run_at = min(entry.model.last_run_at, now)
+            entry.last_run_at = entry.model.last_run_at  # those in the heap have moved on
+        self._heap_invalidated = True
+        self._last_full_sync = datetime.now()  # noqa: DTZ005  # as the library keeps it

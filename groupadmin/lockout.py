@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from ipaddress import ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from axes.models import AccessAttempt
@@ -18,6 +18,9 @@ from django.utils import timezone
 def client_address(request: HttpRequest) -> str | None:
     """The address that somebody signs in from; None where the web server knows none.
 
+    Of IPv6 it is the first of its /64: every connection has as many addresses as that (RFC 6177), so that a
+    single one says nothing of who guesses.
+
     Each of our proxies adds the address it was called from at the end of X-Forwarded-For, so the last
     TRUSTED_PROXIES entries are theirs and the first of these is the person's. What stands before anybody
     may have written.
@@ -26,9 +29,12 @@ def client_address(request: HttpRequest) -> str | None:
     trusted = settings.TRUSTED_PROXIES
     told = hops[-trusted] if 0 < trusted <= len(hops) else request.META.get("REMOTE_ADDR", "")
     try:
-        return str(ip_address(told.strip()))
+        address = ip_address(told.strip())
     except ValueError:  # a Unix socket, or nonsense
         return None
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False)[0])
+    return str(address)
 
 
 def locked_out(request: HttpRequest, response: HttpResponse, credentials: Any) -> HttpResponse:

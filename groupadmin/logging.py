@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -25,19 +25,33 @@ SECRET_VALUES = re.compile(
     r"|\bgadm_[\w-]{20,}"  # tokens of our own API
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user and password inside a URL
 )
+_SHORTEST_KNOWN = 10
+"""Characters: a shorter secret might be a word that ordinary lines are made of."""
+_known: list[re.Pattern[str]] = []
+"""What `keep_secret` was told, as one pattern."""
 QUIET_LIBRARIES = ("asyncio", "axes", "django_celery_beat", "kombu", "slack_sdk", "telethon")
+
+
+def keep_secret(values: Iterable[str | None]) -> None:
+    """Mask these as well from now on, wherever they stand: secrets that look like nothing special."""
+    told = sorted(
+        {value for value in values if value and len(value) >= _SHORTEST_KNOWN}, key=len, reverse=True
+    )
+    _known[:] = [re.compile("|".join(map(re.escape, told)))] if told else []
 
 
 def redact(value: Any) -> Any:
     """`value` with everything that looks like a secret, or is called like one, masked."""
     match value:
         case str():
+            for known in _known:
+                value = known.sub(MASK, value)
             return SECRET_VALUES.sub(MASK, value)
         case bytes():
             return redact(value.decode(errors="replace"))
         case Mapping():
             return {
-                name: MASK if item and SECRET_NAMES.search(str(name)) else redact(item)
+                redact(str(name)): MASK if item and SECRET_NAMES.search(str(name)) else redact(item)
                 for name, item in value.items()
             }
         case list() | tuple() | set() | frozenset():

@@ -106,9 +106,10 @@ ABILITIES = (
         OPERATOR,
         ("whitelist.*_subscriber", "whitelist.*_subscription", "whitelist.add_whitelistentry"),
     ),
+    Ability("Turn kicks off, at once", OPERATOR, ("whitelist.stop_kicks",)),
     Ability("Confirm removals and kicks", OWNER, ("operations.confirm_removals",)),
     Ability("Confirm what is above its cap", OWNER, ("operations.override_cap",)),
-    Ability("Turn kicks on and off", OWNER, ("whitelist.switch_kicks",)),
+    Ability("Turn kicks on", OWNER, ("whitelist.switch_kicks",)),
     Ability("Take protection from kicks away", OWNER, ("whitelist.burn_whitelistentry",)),
     Ability(
         "Sign Telegram accounts in and out",

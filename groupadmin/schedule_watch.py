@@ -26,7 +26,9 @@ from members.notices.services import write
 LATE = timedelta(hours=1)
 """What begins later than this after it was due was missed."""
 OFTEN = timedelta(minutes=10)
-"""What runs more often is written down about as often as this, and whenever it fails."""
+"""Of what runs at least so often only the ends are written down, about as often as `NOTED`."""
+NOTED = timedelta(minutes=1)
+"""A run whose outcome is that of the run before is not worth a line again within this time."""
 WINDOWS = tuple(timedelta(hours=2**power) for power in range(12))
 """How far back a moment is looked for that was due: up to twelve weeks."""
 
@@ -89,7 +91,7 @@ def note_end(name: str, now: datetime, trouble: str = "", made: str = "") -> Non
     outcome = ScheduleRun.Outcome.FAILED if trouble else ScheduleRun.Outcome.DONE
     run = ScheduleRun.objects.filter(schedule=schedule).first() or ScheduleRun(schedule=schedule)
     often = runs_often(schedule)
-    if often and run.outcome == outcome and run.finished_at and now - run.finished_at < OFTEN:
+    if often and run.outcome == outcome and run.finished_at and now - run.finished_at < NOTED:
         return
     values = {"outcome": outcome, "finished_at": now, "message": trouble, "made": made[:100]}
     ScheduleRun.objects.update_or_create(

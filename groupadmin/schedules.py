@@ -63,7 +63,7 @@ class ScheduledExport:
 
     def __str__(self) -> str:
         what = "Exports the month before" if self.last_month else "Exports everything that is kept"
-        return f"{what} of {_set_in_words(self.groups)} as {self.format or 'nothing'}"
+        return f"{what} of {_set_in_words(self.groups)} as {self.format.label if self.format else 'nothing'}"
 
 
 def _set_in_words(groups: GroupSet | None) -> str:

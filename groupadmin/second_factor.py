@@ -37,6 +37,7 @@ _SALT = "groupadmin.second_factor"
 _SET_UP_SECONDS = 3600
 
 WRONG = "This code is not right. An app's code changes every 30 seconds: type the newest one."
+TAKEN = "Another app was set up meanwhile. If that was not you, tell an owner at once."
 UNREADABLE = (
     "The key that your app's secret was stored with is gone from FIELD_ENCRYPTION_KEYS. Use a recovery code, "
     "or ask an owner to reset your second factor."
@@ -90,11 +91,16 @@ def qr_code(user: User, secret: str) -> SafeString:
 
 
 @transaction.atomic
-def set_up(*, user: User, secret: str, code: str) -> tuple[AuthenticatorApp, list[str]]:
-    """Have codes of the app with this secret count from now on, in place of those of the app before.
+def set_up(*, user: User, secret: str, code: str, may_replace: bool) -> tuple[AuthenticatorApp, list[str]]:
+    """Have codes of the app with this secret count from now on.
 
-    Returns the app, and the recovery codes that come with it. Raises CodeRefused.
+    An app from before counts no more where `may_replace` says that its code was shown; else it stays, also
+    when it was set up a moment ago. Returns the app, and the recovery codes that come with it. Raises
+    CodeRefused.
     """
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # who sets up at the same time waits here
+    if not may_replace and AuthenticatorApp.objects.filter(user=user).exists():
+        raise CodeRefused(TAKEN)
     replaced, _ = AuthenticatorApp.objects.filter(user=user).delete()
     app = AuthenticatorApp.objects.create(user=user, name=ISSUER, secret=secret)
     if not app.verify_token(_plain(code)):

@@ -10,13 +10,14 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery.schedules import crontab
 from django.core.management.utils import get_random_secret_key
 from kombu import Queue
 
 from groupadmin.environment import Environment, kept_secret, new_encryption_key, writable_folder
-from groupadmin.logging import logging_config
+from groupadmin.logging import keep_secret, logging_config
 from groupadmin.sentry import start_sentry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -92,6 +93,9 @@ FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS", default=[])
     kept_secret("FIELD_ENCRYPTION_KEYS", VAR_DIR / "field_encryption_key", new_encryption_key)
 ]
 FIELD_ENCRYPTION_KEYS_GENERATED = "FIELD_ENCRYPTION_KEYS" not in env.ENVIRON
+
+UPLOAD_MAX_MB = env.float("UPLOAD_MAX_MB", default=10)
+"""How large a file may be that somebody uploads; the text of a form ends at Django's usual 2.5 MB."""
 
 API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=120)
 """How many calls one API token may make in one minute."""
@@ -175,6 +179,10 @@ EXPORT_LIFETIME_DAYS = env.int("EXPORT_LIFETIME_DAYS", default=7)
 """How long the file of an export can be downloaded."""
 AUDIT_RETENTION_DAYS = env.int("AUDIT_RETENTION_DAYS", default=730)
 """How many days after their end audits, findings, operations and their record are kept; 0: for ever."""
+LOOK_RETENTION_DAYS = env.int("LOOK_RETENTION_DAYS", default=180)
+"""The same for audits of single groups: long enough for the evidence of a quarter that is over."""
+NOTICE_RETENTION_DAYS = env.int("NOTICE_RETENTION_DAYS", default=365)
+"""How many days notices are kept that have gone out; 0: for ever."""
 HISTORY_CONCURRENCY = 4
 """How many conversations of a platform are read side by side; rate limits are the platform's all the same."""
 
@@ -208,9 +216,10 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "groupadmin.request_ids.request_ids",
+    "groupadmin.middleware.security_headers",  # before whatever may answer or refuse by itself
     "groupadmin.health.health_pages",
+    "groupadmin.body_limits.limited_bodies",
     "django.middleware.security.SecurityMiddleware",
-    "groupadmin.middleware.security_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -272,18 +281,21 @@ STATIC_ROOT = writable_folder(VAR_DIR / "static")
 WHITENOISE_USE_FINDERS = DEBUG or EMBEDDED
 STORAGE_BUCKET: str = env.str("STORAGE_BUCKET", default="")
 """Exports, reports and files of messages lie in MEDIA_ROOT, or in this bucket where one is named."""
+STORAGE_ACCESS_KEY: str | None = env.str("STORAGE_ACCESS_KEY_ID", default="") or None
+STORAGE_SECRET_KEY: str | None = env.str("STORAGE_SECRET_ACCESS_KEY", default="") or None
 STORAGE_OPTIONS = {
     "bucket_name": STORAGE_BUCKET,
     "endpoint_url": env.str("STORAGE_ENDPOINT_URL", default="") or None,
     "region_name": env.str("STORAGE_REGION", default="") or None,
-    "access_key": env.str("STORAGE_ACCESS_KEY_ID", default="") or None,
-    "secret_key": env.str("STORAGE_SECRET_ACCESS_KEY", default="") or None,
+    "access_key": STORAGE_ACCESS_KEY,
+    "secret_key": STORAGE_SECRET_KEY,
+    "querystring_expire": 300,  # nothing hands out the bucket's own addresses; one that did would end soon
     "file_overwrite": False,  # two files of one name are two files, as in a folder
 }
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": STORAGE_OPTIONS}
     if STORAGE_BUCKET
-    else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    else {"BACKEND": "groupadmin.storage.WholeFiles"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if WHITENOISE_USE_FINDERS
@@ -345,6 +357,14 @@ METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
 SENTRY_DSN: str = env.str("SENTRY_DSN", default="")
 SENTRY_ENVIRONMENT: str = env.str("SENTRY_ENVIRONMENT", default="production")
 start_sentry(SENTRY_DSN, environment=SENTRY_ENVIRONMENT)
+keep_secret(
+    [
+        *(SECRET_KEY, *FIELD_ENCRYPTION_KEYS, METRICS_TOKEN, SENTRY_DSN, urlsplit(SENTRY_DSN).username),
+        *(SLACK_USER_TOKEN, SLACK_APP_TOKEN, TELEGRAM_API_HASH, TELEGRAM_SESSION, TELEGRAM_BOT_TOKEN),
+        *(DATABASES["default"].get("PASSWORD"), urlsplit(REDIS_URL).password),
+        *(vars().get("EMAIL_HOST_PASSWORD"), STORAGE_ACCESS_KEY, STORAGE_SECRET_KEY),
+    ]
+)
 
 ON_TERMINAL = sys.stderr.isatty()
 LOGGING = logging_config(

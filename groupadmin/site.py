@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 
 from groupadmin import dashboard
+from groupadmin.access import note
 from groupadmin.navigation import arrange
 
 
@@ -23,6 +28,28 @@ class GroupAdminSite(admin.AdminSite):
     index_template = "groupadmin/index.html"
     app_index_template = "groupadmin/app_index.html"
     site_url = None
+
+    def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Any:
+        """As Django has it; a filter that makes no sense is a bad request, whatever page it was meant for."""
+
+        @wraps(view)
+        def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                return view(request, *args, **kwargs)
+            except IncorrectLookupParameters as error:
+                raise BadRequest("These filters make no sense.") from error
+
+        return super().admin_view(asked, cacheable)
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """As Django has it, and on record: whoever finds a browser open may have done it."""
+        response = super().password_change(request, extra_context)
+        if request.method == "POST" and response.status_code == 302:
+            user: Any = request.user
+            note(user, "user.password_set", user)
+        return response
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The navigation's sections; with `app_label`, Django's own list of that app."""

@@ -6,6 +6,8 @@ from django.views.generic import RedirectView
 
 from groupadmin.metrics import metrics
 
+handler400 = "groupadmin.body_limits.refused"
+
 urlpatterns = [
     path("metrics", metrics),
     path("api/", include("groupadmin.api.urls")),

@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from members.clock import SharedNow, shared_now
 from members.operations.owner import is_dead, new_owner
 
 log = structlog.get_logger(__name__)
@@ -82,7 +83,7 @@ J = TypeVar("J", bound=Job)
 
 def claim(model: type[J], job_id: int) -> J:
     """Make a job that is due this execution's own. Raises JobBusy."""
-    now = timezone.now()
+    now = shared_now()
     taken = due(model, now).filter(pk=job_id)
     if not taken.update(
         state=JobState.RUNNING,
@@ -98,7 +99,7 @@ def claim(model: type[J], job_id: int) -> J:
 
 def beat(job: Job, **changes: Any) -> None:
     """Renew our hold on the job, and write `changes` with it. Raises JobLost."""
-    if not held(job).update(heartbeat_at=timezone.now(), **changes):
+    if not held(job).update(heartbeat_at=SharedNow(), **changes):
         raise JobLost(f"{job} was taken over.")
 
 
@@ -116,7 +117,7 @@ def got_on(job: Job) -> None:
 
 def pause(job: Job, seconds: float, message: str = "") -> None:
     """Let go of the job for so long. Raises JobLost."""
-    resume_at = timezone.now() + timedelta(seconds=seconds)
+    resume_at = SharedNow() + timedelta(seconds=seconds)
     if not held(job).update(state=JobState.WAITING, owner="", resume_at=resume_at, message=message):
         raise JobLost(f"{job} was taken over.")
 
@@ -132,7 +133,7 @@ def after_outage(job: Job, message: str) -> None:
 def let_go(job: Job, *, seconds: float = 0.0) -> None:
     """Another execution goes on, and this one does not count: our process is asked to stop, or it is too
     early. Nothing happens when the job is not ours."""
-    resume_at = timezone.now() + timedelta(seconds=seconds)
+    resume_at = SharedNow() + timedelta(seconds=seconds)
     held(job).update(state=JobState.WAITING, owner="", resume_at=resume_at, attempts=max(job.attempts - 1, 0))
 
 
@@ -156,7 +157,7 @@ def cancel(model: type[J], job_id: int) -> bool:
 
 def recover(model: type[J]) -> list[int]:
     """Take back what dead processes held. Returns the ids of all that can be run now, oldest first."""
-    now = timezone.now()
+    now = shared_now()
     for job in _rows(model).filter(state=JobState.RUNNING):
         if not _is_lost(job, now):
             continue

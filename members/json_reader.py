@@ -71,7 +71,8 @@ class ObjectReader:
     def note(self, key: str, problem: str) -> None:
         """Something is wrong with the value of `key` (with the whole object, where `key` is empty)."""
         if self._readable:
-            self._problems.append(f"{'.'.join(part for part in (self.path, key) if part)}: {problem}")
+            place = ".".join(part for part in (self.path, key) if part)
+            self._problems.append(f"{place if place.isprintable() else shown(place)[1:-1]}: {problem}")
 
     def expect(self, keys: Iterable[str]) -> None:
         """Keys that may stand here, whether or not they are asked for: what a misspelt one may mean."""

@@ -8,10 +8,56 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import Model, QuerySet
+from django.db import connection
+from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest
 
 ALL = "all"
+
+
+class ConditionFilter(admin.SimpleListFilter):
+    """Each choice is a condition on the row itself or what it points at: so all are counted in one look.
+
+    Django counts the choices of a filter of one's own by asking for every row whether it is among all those
+    that the filter would show.
+    """
+
+    def condition(self, value: str) -> Q:
+        """What holds for the rows of this choice. It may not lead to several rows of another table."""
+        raise NotImplementedError
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset if value is None else queryset.filter(self.condition(value))
+
+    def get_facet_counts(self, pk_attname: str, filtered_qs: QuerySet[Any]) -> dict[str, Any]:
+        choices = (self.condition(str(value)) for value, _ in self.lookup_choices)
+        return {f"{place}__c": Count(pk_attname, filter=each or None) for place, each in enumerate(choices)}
+
+
+class ValuesFilter(admin.AllValuesFieldListFilter):
+    """All values that a column has, read by leaps in its index: Django reads every row for them.
+
+    The column begins an index, is never null, and has few values.
+    """
+
+    def __init__(
+        self, field: Any, request: HttpRequest, params: Any, model: type[Model], *args: Any, **options: Any
+    ) -> None:
+        super().__init__(field, request, params, model, *args, **options)
+        self.lookup_choices: Any = list(_values_of(model._meta.db_table, field.column))
+
+
+def _values_of(table: str, column: str) -> Iterator[str]:
+    table, column = map(connection.ops.quote_name, (table, column))
+    least = f"SELECT MIN({column}) FROM {table}"  # noqa: S608  # names of our own
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH RECURSIVE found(value) AS ({least} UNION ALL "  # noqa: S608
+            f"SELECT ({least} WHERE {column} > found.value) FROM found WHERE found.value IS NOT NULL) "
+            "SELECT value FROM found WHERE value IS NOT NULL"
+        )
+        yield from (value for (value,) in cursor.fetchall())
 
 
 class DefaultFilter(admin.SimpleListFilter):

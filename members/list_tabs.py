@@ -39,7 +39,8 @@ def tabs(
     default = spec.value() if isinstance(spec, DefaultFilter) else everything
     chosen = changelist.params.get(parameter, default)
     others = changelist.get_queryset(request, exclude_parameters=spec.expected_parameters())
-    counts = dict(others.order_by().values_list(name).annotate(Count("pk", distinct=True)))
+    rows = Count("pk", distinct=others.query.distinct)  # sorting out what is there once would cost much
+    counts = dict(others.order_by().values_list(name).annotate(rows))
     tabs = [
         Tab(
             str(title), changelist.get_query_string({parameter: value}), counts.get(value, 0), value == chosen

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.contrib.admin.options import IS_FACETS_VAR
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from members.list_tabs import tabs
+from members.odd_addresses import OddAddresses
 from members.ui import DASH, named_actions
 
 if TYPE_CHECKING:
@@ -20,8 +22,14 @@ if TYPE_CHECKING:
 else:
     RecordAdminBase = admin.ModelAdmin
 
+COUNTED_UNASKED = 20_000
+"""Among more rows, how many each choice of a filter would show is counted when somebody asks for it."""
 
-class RecordAdmin(RecordAdminBase):
+NAMED_AT_MOST = 5_000
+"""So many rows that a search found are asked for by their keys."""
+
+
+class RecordAdmin(OddAddresses, RecordAdminBase):
     """Rows that the product wrote. They are evidence: the admin shows them and changes none."""
 
     show_full_result_count = False
@@ -40,7 +48,29 @@ class RecordAdmin(RecordAdminBase):
             changelist.tabs = tabs(changelist, request, self.tab_field, self.tab_order)
         changelist.tab = next((tab for tab in changelist.tabs if tab.selected), None)
         changelist.whole = next((tab for tab in changelist.tabs if tab.everything), None)
+        if changelist.query and not any(name.startswith(f"{self.date_hierarchy}__") for name in request.GET):
+            changelist.date_hierarchy = None  # its years take as long to find as the rows
+        if changelist.result_count > COUNTED_UNASKED and IS_FACETS_VAR not in request.GET:
+            changelist.add_facets, changelist.is_facets_optional = False, bool(changelist.filter_specs)
         return changelist
+
+    def get_search_results(
+        self, request: Any, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """A page asks for its rows, their number and more, and a search reads the whole table: so it is made
+        once, unless it finds too much to name."""
+        if not search_term.strip():
+            return queryset, False
+        everything = self.get_queryset(request).order_by()
+        found, repeated = super().get_search_results(request, everything, search_term)
+        if not hasattr(request, "found_keys"):
+            keys = found.values_list("pk", flat=True)
+            request.found_keys = list((keys.distinct() if repeated else keys)[: NAMED_AT_MOST + 1])
+        if len(request.found_keys) <= NAMED_AT_MOST:
+            return queryset.filter(pk__in=request.found_keys), False
+        if repeated:
+            return queryset.filter(pk__in=found.values("pk")), False
+        return super().get_search_results(request, queryset, search_term)
 
     def get_action_choices(self, request: HttpRequest, *args: Any, **options: Any) -> list[tuple[str, str]]:
         return named_actions(super().get_action_choices(request))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+import zipfile
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,11 @@ from members.spreadsheet import csv_safe, printable
 
 UPLOAD_LIFETIME = timedelta(hours=12)
 """How long an uploaded table waits for its confirmation; a sign-in lasts no longer."""
+
+MEGABYTE = 1_000_000
+LARGEST_UNPACKED = 40 * MEGABYTE
+"""Bytes of an unpacked workbook: a table of 10,000 rows has a tenth of that. Python never unpacks more of an
+entry than its header says."""
 
 _UPLOAD_PREFIX = "groupadmin-import-"
 
@@ -70,6 +76,21 @@ class Csv(_SafeExport, base_formats.CSV):
 
 class Xlsx(_SafeExport, base_formats.XLSX):
     """Excel workbook, first sheet."""
+
+    def create_dataset(self, in_stream: bytes, **options: Any) -> tablib.Dataset:
+        _check_unpacked(in_stream)
+        return super().create_dataset(in_stream, **options)
+
+
+def _check_unpacked(workbook: bytes) -> None:
+    """Raises UnreadableTable for a workbook that is small and would fill the memory once it is open."""
+    with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > LARGEST_UNPACKED:
+        raise UnreadableTable(
+            f"This workbook unpacks to {size // MEGABYTE:,} MB; at most {LARGEST_UNPACKED // MEGABYTE} are "
+            "read. Keep the table alone, without other sheets, pictures and empty rows."
+        )
 
 
 class UploadStorage(TempFolderStorage):

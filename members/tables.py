@@ -292,6 +292,8 @@ class TableResource(LabelledResource):
     def before_import_row(self, row: dict[str, Any], **options: Any) -> None:
         for column, value in row.items():
             row[column] = unescaped(value)
+            if isinstance(value, str) and "\0" in value:
+                raise ValidationError(f"“{label(column)}” holds a character that cannot be stored.")
         key = tuple(
             str(row.get(self.fields[name].column_name) or "").strip() for name in self._meta.import_id_fields
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from members import policy
+from members.dates import day_in_words
 from members.models import EmployeeHandle, Group
 from members.patterns import PatternTrouble
 from members.platforms.types import Platform, PlatformGroup, PlatformUser
@@ -91,8 +92,8 @@ def _doubt(person: Sought, looks: Sequence[Look]) -> str:
         return ""
     (user,) = users
     return (
-        f"@{person.typed_username} was {handle.employee.name}'s until {handle.last_seen_at:%Y-%m-%d}; it is "
-        f"{user.name or 'somebody else'}'s now: write the id {user.id} to mean them, or the key "
+        f"@{person.typed_username} was {handle.employee.name}'s until {day_in_words(handle.last_seen_at)}; "
+        f"it is {user.name or 'somebody else'}'s now: write the id {user.id} to mean them, or the key "
         f"{handle.employee.key}."
     )
 

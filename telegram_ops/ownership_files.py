@@ -6,18 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
 
-import structlog
 from openpyxl import Workbook
 
 from members.operations.display import step_label
 from members.operations.models import Operation, Step
 from members.operations.plan import Skipped
-from members.operations.reports import keep_reports
+from members.operations.reports import keep_reports, try_to_keep
 from members.operations.services import skipped_of
 from members.spreadsheet import CellValue, Column, add_sheet
 from telegram_ops.ownership_plans import KIND, topics_of
-
-log = structlog.get_logger(__name__)
 
 _MESSAGES = (
     Column("Person", 26),
@@ -53,10 +50,7 @@ def try_to_store_report(operation: Operation) -> None:
     """Keep it with a finished operation. A disk that refuses holds nothing else up."""
     at = operation.started_at or operation.planned_at
     name = f"ownership_requests_{at.astimezone(UTC):%Y%m%d_%H%M%S}"
-    try:
-        keep_reports(operation, {"xlsx": _write_workbook_of}, name=name)
-    except OSError as error:
-        log.error("operation.reports_failed", operation=operation.pk, error=str(error))
+    try_to_keep(operation, lambda one: keep_reports(one, {"xlsx": _write_workbook_of}, name=name))
 
 
 def _write_workbook_of(operation: Operation, path: Path) -> None:

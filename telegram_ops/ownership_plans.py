@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+from members.dates import day_in_words
 from members.operations.messages import message_step
 from members.operations.plan import Plan, PlannedStep, Skipped, Target
 from members.platforms.types import Administrator, AdminStatus, Platform, Role
@@ -223,7 +224,7 @@ def _of_pair(
         return (
             (WhyNot.NOT_ASKED, f"{name} was never asked for it: request it first.") if remind else (None, "")
         )
-    day = f"{last.at:%Y-%m-%d}"
+    day = f"{day_in_words(last.at)}"
     if last.refused:
         return WhyNot.REFUSED, f"{name} was asked and refused, as is noted under Ownership requests."
     due = last.at + author.remind_after
@@ -231,7 +232,7 @@ def _of_pair(
         return WhyNot.ASKED, f"{name} was asked on {day}, and did it then."
     if due > author.now:
         code = WhyNot.TOO_EARLY if remind else WhyNot.ASKED
-        return code, f"{name} was asked on {day}: a reminder is possible from {due:%Y-%m-%d} on."
+        return code, f"{name} was asked on {day}: a reminder is possible from {day_in_words(due)} on."
     if not remind:
         return WhyNot.ASKED, f"{name} was asked on {day}: remind them."
     return None, ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from members.dates import moment_in_words
 from members.operations.membership import REMOVE
 from members.operations.plan import Plan, PlannedStep, Skipped, Target
 from members.platforms.types import GroupKind, Platform, Role
@@ -180,7 +181,7 @@ class _Draft:
             look.platform, "", "", person.key, person.name, look.user.id if look.user is not None else ""
         )
         if look.as_of is not None:
-            since = f"{look.as_of:%Y-%m-%d %H:%M} UTC"
+            since = f"{moment_in_words(look.as_of)}"
             reason = (
                 f"{look.trouble} The plan goes by what the audit of {since} saw: later groups are not in it."
             )

@@ -7,21 +7,19 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
 from openpyxl import Workbook
 
 from members.markdown import escaped, write_heading, write_table
-from members.operations.display import STATE_WORDS, kind_label, step_label, tally, words
+from members.operations.display import kind_label, step_label, tally, words
 from members.operations.models import Operation
 from members.operations.progress import step_counts
-from members.operations.reports import Writers, keep_reports
+from members.operations.reports import Writers, keep_reports, try_to_keep
 from members.operations.services import skipped_of
 from members.operations.states import OperationState
+from members.operations.words import STATE_WORDS
 from members.platforms.types import Platform
 from members.spreadsheet import CellValue, Column, add_sheet
 from telegram_ops.removal_plans import FOR_THE_OWNER
-
-log = structlog.get_logger(__name__)
 
 _COLUMNS = (
     Column("Person", 26),
@@ -40,10 +38,7 @@ _SUMMARY = (Column("What", 28), Column("How it is", 60))
 
 def try_to_store_removal_reports(operation: Operation) -> None:
     """Keep both files with a finished removal. A disk that refuses holds nothing else up."""
-    try:
-        keep_reports(operation, _WRITERS, name=report_name(operation))
-    except OSError as error:
-        log.error("operation.reports_failed", operation=operation.pk, error=str(error))
+    try_to_keep(operation, lambda one: keep_reports(one, _WRITERS, name=report_name(one)))
 
 
 def report_name(operation: Operation) -> str:

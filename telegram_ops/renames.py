@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from members import policy_store
+from members.dates import day_in_words
 from members.models import Exclusion, Group, holding
 from members.operations.connections import account_on
 from members.operations.kinds import Connection
@@ -263,7 +264,7 @@ def _obstacle(row: Group, exception: tuple[str, date | None] | None) -> str:
         return "Our account may not rename the group: it needs an admin's right to change its info."
     if exception is not None:
         reason, expires = exception
-        end = f"until {expires:%Y-%m-%d}" if expires else "without an end"
+        end = f"until {day_in_words(expires)}" if expires else "without an end"
         return f"The name is accepted as it is {end}: {reason}"
     return ""
 

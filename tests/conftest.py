@@ -14,18 +14,19 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
 from django.core.management.color import Style
 from django.core.management.commands import flush
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from playwright.sync_api import Browser, Page, sync_playwright
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from groupadmin.celery import app
 from groupadmin.embedded import Engine
 from groupadmin.sandbox.company import Company, Size, build_company
 from groupadmin.sandbox.runner import Sandbox
-from tests.databases import put_migrated_database
+from tests.databases import named, put_database, put_migrated_database
 from tests.processes import celery_worker
 
 SMALL = Size(
@@ -42,6 +43,7 @@ BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None
 
 # No example is too slow for a busy machine, and half the usual number finds what there is to find.
 hypothesis.settings.register_profile("suite", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("long", max_examples=5_000, deadline=None)  # --hypothesis-profile=long
 hypothesis.settings.load_profile("suite")
 
 
@@ -84,6 +86,27 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     if connection.vendor == "sqlite":
         put_migrated_database(Path(connection.settings_dict["TEST"]["NAME"]))
         connection.settings_dict["TEST"]["MIGRATE"] = False
+
+
+@pytest.fixture(scope="session")
+def fresh_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """On PostgreSQL: a database as `migrate` leaves it, to be copied; no test has written to it."""
+    name = f"fresh_{connection.settings_dict['NAME']}"
+    with django_db_blocker.unblock(), put_database(name) as put:
+        put()
+        with named(name):
+            call_command("migrate", verbosity=0)
+        yield name
+
+
+@pytest.fixture
+def installation(fresh_database: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A fresh installation on PostgreSQL: the database of the test and of the processes that it starts."""
+    name = fresh_database.replace("fresh", "installed", 1)
+    with django_db_blocker.unblock(), put_database(name) as put:
+        put(like=fresh_database)
+        with named(name):
+            yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,11 +1,20 @@
-"""Databases with all tables, fast: migrated once, and copied from then on (SQLite)."""
+"""Databases with all tables, fast: migrated once, and copied from then on."""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
+
+import psycopg
+import pytest
+from django.db import connection
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from tests.processes import ROOT, environment, manage
 
@@ -41,3 +50,40 @@ def _state_of_migrations() -> str:
     for app in _APPS:
         sources += sorted((ROOT / app).rglob("migrations/*.py")) + sorted((ROOT / app).rglob("models.py"))
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+
+
+class _Put(Protocol):
+    def __call__(self, *, like: str = "template0") -> None: ...
+
+
+@contextmanager
+def put_database(name: str) -> Iterator[_Put]:
+    """`put(like=…)` makes a PostgreSQL database as a copy of another one, on the server of the tests; it goes
+    at the end, whoever still uses it."""
+    known = {key: connection.settings_dict[key.upper()] for key in ("host", "port", "user", "password")}
+    server = make_conninfo(dbname="postgres", **{key: value for key, value in known.items() if value})
+    with psycopg.connect(server, autocommit=True) as maintenance:
+
+        def drop() -> None:
+            maintenance.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+        def put(*, like: str = "template0") -> None:
+            drop()
+            maintenance.execute(
+                SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(like))
+            )
+
+        try:
+            yield put
+        finally:
+            drop()
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Inside, the tests' database is the one of this name on the same server."""
+    connection.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(connection.settings_dict, "NAME", name)
+        yield
+        connection.close()

@@ -138,7 +138,7 @@ telegram_ops_telegramaccount_resend_code  –         owner
 telegram_ops_telegramaccount_send_code    –         owner
 telegram_ops_telegramaccount_sign_out     owner     owner
 telegram_ops_telegramaccount_use          owner     owner
-whitelist_featureflag_kicks_off           –         owner
+whitelist_featureflag_kicks_off           –         operator
 whitelist_featureflag_kicks_on            –         owner
 whitelist_featureflag_preflight           –         owner
 whitelist_featureflag_sweep               –         operator

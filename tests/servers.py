@@ -47,6 +47,12 @@ class Postgres:
     def create(self) -> None:
         self._run("initdb", "--username", "postgres", "--auth", "trust", "--no-sync")
 
+    def fill_from(self, url: str) -> None:
+        """Have what the database at `url` has."""
+        read, write = ["pg_dump", url], ["psql", "--quiet", self.url]
+        dump = subprocess.run(read, check=True, stdout=subprocess.PIPE, timeout=60).stdout
+        subprocess.run(write, input=dump, check=True, stdout=subprocess.DEVNULL, timeout=60)
+
     def _run(self, *command: str) -> None:
         env = os.environ | {"PGDATA": str(self.folder / "data")}
         subprocess.run(
@@ -75,7 +81,13 @@ def own_postgres() -> Iterator[Postgres]:
 @contextmanager
 def own_redis(folder: Path) -> Iterator[Redis]:
     """A client of a new server."""
-    port = free_port()
+    with redis_at(free_port(), folder) as client:
+        yield client
+
+
+@contextmanager
+def redis_at(port: int, folder: Path) -> Iterator[Redis]:
+    """The same on a port of one's choice, where it may come back after it was killed; it keeps nothing."""
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     with running(command, env=os.environ, log=folder / "redis.log"), Redis(port=port) as client:
         eventually(lambda: answers(client))

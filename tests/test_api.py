@@ -174,6 +174,10 @@ def test_filters_narrow_and_nonsense_is_named(client: Client) -> None:
         ("stat=open", "There is no parameter “stat”."),
         ("updated_since=2026-01-01T00:00:00", "write a day or a moment in UTC"),
         ("updated_since=2026-99-01", "write a day or a moment in UTC"),
+        ("updated_since=9999-12-31T23:59:59-12:00", "write a day or a moment in UTC"),
+        ("employee=%00", "employee: leave the character NUL out."),
+        ("state=open&" * 101, "state: at most 100 values at a time."),
+        ("state=open&" * 1001, "too many parameters"),
         ("limit=1001", "a number from 1 to 1000"),
         ("limit=1&limit=2", "say it once"),
         ("cursor=%F0%9F%9A%80", "take it from the page before"),
@@ -240,6 +244,8 @@ def test_only_a_live_token_in_the_header_opens_anything(
     answer = client.get(path)
     assert (answer.status_code, answer.headers["Vary"]) == (200, "Accept, Authorization")
     assert not answer.cookies
+
+    assert Client().get(path, headers={"Authorization": f"bearer {token}"}).status_code == 200
 
     assert problem(admin_client.get(path))[0] == 401, "a signed-in browser is nobody here"
     assert problem(admin_client.get(path, {"token": token}))[0] == 401

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -163,7 +164,7 @@ class TestThePolicy:
 
     def test_an_exception_for_a_person(self, office: Office) -> None:
         channel = channel_without_bo(office)
-        office.audit(SLACK)
+        first = office.audit(SLACK)
         office.company.policy["exclusions"].append(
             exclusion("slack", channel.id, employee="bo", reason="The customer asked for it.")
         )
@@ -178,6 +179,16 @@ class TestThePolicy:
             ["bo"],
             "complete",
             f"{present}/{present}",
+        )
+
+        channel.members[office.slack_id("bo")] = None
+        third = office.audit(SLACK)
+
+        assert changes(third) == [("resolved", "fixed", channel.id, "missing_required", "bo")]
+        numbers = [run.document["findings"] for run in (first, second, third)]
+        assert [now["open"] - before["open"] for before, now in pairwise(numbers)] == [-1, 0]
+        assert [(now["resolved"], now["excluded"]) for now in numbers[1:]] == [(0, 1), (0, 0)], (
+            "it was not open any more when it ended"
         )
 
     def test_an_exception_for_a_kind_of_finding(self, office: Office) -> None:

@@ -22,6 +22,9 @@ from audits.evidence import purging
 from audits.evidence.due import plan
 from audits.evidence.models import EvidencePack, RecordPurge
 from audits.models import AuditRun, Finding, FindingChange, GroupResult, RunReport
+from members.notices.kinds import NoticeKind
+from members.notices.models import Delivery, Message, Notice
+from members.notices.services import write
 from members.operations import activity
 from members.operations.activity import Event, Verdict
 from members.operations.models import ActivityEvent, ActivityHead, Operation, OperationReport, Step
@@ -99,6 +102,9 @@ def test_what_is_old_and_needed_by_nothing_goes_with_its_files() -> None:
     planned = purging.dry_run()
     assert planned is not None
     assert [(line.words.partition(",")[0], line.count) for line in planned.lines] == [
+        ("audits of single groups", 0),
+        ("notices", 0),
+        ("messages that carried them", 0),
         ("resolved findings", 1),
         ("earlier changes of findings that stay", 0),
         ("audits", 2),
@@ -265,6 +271,27 @@ def test_any_appending_and_purging_leaves_a_whole_record(turns: list[int | tuple
             head = ActivityHead.objects.first()
             assert (head.length if head else 0) == count
         transaction.set_rollback(True)
+
+
+def test_looks_at_single_groups_and_notices_go_sooner_unless_they_are_needed(settings: Settings) -> None:
+    recently, not_so = NOW - timedelta(days=30), NOW - timedelta(days=400)
+    whole = audited("acme", at=not_so + timedelta(days=1))
+    looks = [audited("acme", at=at) for at in (not_so, recently)]
+    AuditRun.objects.filter(pk__in=[look.pk for look in looks]).update(narrow=True, verdicts={})
+    settings.SLACK_NOTIFY_CHANNEL = "C1"
+    told, waiting, young = (
+        write(kind=NoticeKind.AUDIT_FAILED, text=text) for text in ("told", "waiting", "young")
+    )
+    Notice.objects.filter(text__in=("told", "waiting")).update(created_at=not_so)
+    sent = Message.objects.create(channel="slack", kind="audit_failed", state="sent", created_at=not_so)
+    Delivery.objects.filter(notice=told).update(message=sent)
+
+    purge, done = purging.purge(actor="schedule")
+
+    assert done and purge is not None
+    assert purge.counts == {"looks": 1, "notices": 1, "messages": 1}
+    assert set(AuditRun.objects.all()) == {whole, looks[1]}
+    assert set(Notice.objects.filter(kind="audit_failed")) == {waiting, young}
 
 
 # --- Pages ------------------------------------------------------------------------------------

@@ -309,13 +309,20 @@ def test_open_findings_are_counted_by_kind_and_lead_to_their_rows(
 
 def test_what_came_and_went_this_week_stands_beside_the_week_before(owner: User) -> None:
     for days, opened, resolved in ((1, 3, 2), (6, 1, 0), (8, 7, 9)):
-        make_run(finished_at=NOW - timedelta(days=days), opened=opened, resolved=resolved, reopened=1)
+        make_run(
+            finished_at=NOW - timedelta(days=days),
+            opened=opened,
+            resolved=resolved,
+            reopened=1,
+            excluded=4 if days == 6 else 0,
+        )
 
     overview = load(owner, NOW)
 
     assert (stats(overview)["Opened this week"], stats(overview)["Resolved this week"]) == ("6", "2")
     notes = {stat.label: stat.note for stat in overview.stats}
     assert notes["Opened this week"] == "8 the week before"
+    assert notes["Resolved this week"] == "9 the week before; 4 more excluded"
     assert [(flow.came, flow.went) for flow in overview.audits.flows[-2:]] == [(8, 9), (6, 2)]
 
 

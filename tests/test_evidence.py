@@ -21,10 +21,11 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from audits.evidence import packs
+from audits.evidence import packs, purging
 from audits.evidence.models import EvidencePack
 from audits.evidence.packs import request_pack, run_pack
 from audits.evidence.period import Period, WrongPeriod, quarters
+from audits.evidence.record import PurgedMeanwhile
 from audits.evidence.verifying import NotWhole, verify_pack
 from audits.evidence.writing import Wish, write_pack
 from audits.models import RunReport
@@ -156,10 +157,26 @@ def test_what_is_missing_is_said() -> None:
 
     notes = verify_pack(io.BytesIO(written(made_at=WITHIN))).manifest.notes
 
+    too_early, *notes = notes
+    assert too_early.startswith(
+        "The period was not over when this was made: it goes on until 30 Jun 2026, and"
+    )
     assert notes == [
-        "The period was not over when this was made.",
         f"The workbook of audit {report.run_id} is not there any more.",
     ]
+
+
+def test_a_purge_meanwhile_leaves_no_evidence_that_looks_whole(settings: Settings) -> None:
+    """A pack that a command makes is no job which a purge would wait for."""
+    settings.AUDIT_RETENTION_DAYS = 1
+
+    def told(count: int) -> None:
+        purging.purge(actor="schedule")
+
+    with pytest.raises(PurgedMeanwhile):
+        write_pack(Wish(PERIOD, "vera", MADE, told), io.BytesIO())
+    notes = verify_pack(io.BytesIO(written())).manifest.notes
+    assert notes == ["What happened at the beginning of the period was purged before: its time was over."]
 
 
 def test_the_number_of_queries_does_not_grow_with_the_period(
@@ -229,6 +246,14 @@ def bomb(pack: bytes) -> bytes:
     return rewritten(pack, added={"zeros": bytes(60_000_000)})
 
 
+def hidden_entry() -> bytes:
+    """A file as it lies in a ZIP, for programs that do not ask the directory at its end."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("activity.jsonl", "forged")
+    return out.getvalue().partition(b"PK\1\2")[0]
+
+
 WAYS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "changed": (
         lambda pack: rewritten(pack, only("findings.csv", lambda data: data + b"x")),
@@ -275,6 +300,13 @@ WAYS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda pack: forged(pack, lambda lines: lines.pop()),
         "has 1 of the 2 events",
     ),
+    "more said of an event": (
+        lambda pack: forged(pack, lambda lines: lines[0].update(note="approved")),
+        "broken at line 1: it is no event",
+    ),
+    "in front": (lambda pack: hidden_entry() + pack, "something was put in between its files"),
+    "behind": (lambda pack: pack + hidden_entry(), "something was put in beside its files"),
+    "a link": (lambda pack: pack.replace(b"\0\0\xa4\x01", b"\0\0\xff\xa1"), "packed in another way"),
 }
 
 
@@ -352,13 +384,16 @@ def test_an_auditor_makes_takes_and_verifies_evidence_on_record(auditor: Client)
 
     other = written(made_by="mal")
     Path(pack.file.path).write_bytes(other)
-    assert "not the file that was made here" in auditor.post(verify, follow=True).content.decode()
+    for sha256 in (pack.sha256, hashlib.sha256(other).hexdigest()):  # also who changes the row is found out
+        EvidencePack.objects.update(sha256=sha256)
+        assert "not the file that was made here" in auditor.post(verify, follow=True).content.decode()
     actions = ActivityEvent.objects.filter(action__startswith="evidence.").values_list("action", "outcome")
     assert list(actions) == [
         ("evidence.requested", ""),
         ("evidence.made", ""),
         ("evidence.downloaded", ""),
         ("evidence.verified", "whole"),
+        ("evidence.verified", "broken"),
         ("evidence.verified", "broken"),
     ]
 

@@ -16,6 +16,7 @@ from audits.exclusions.effects import effect_of
 from audits.exclusions.models import ExclusionRequest
 from audits.models import Finding, FindingChange
 from audits.tasks import let_exclusions_end
+from members.dates import day_in_words
 from members.models import Employee, Exclusion
 from members.notices.models import Notice
 from members.operations.models import ActivityEvent
@@ -213,7 +214,9 @@ def test_findings_are_open_again_the_day_after_and_the_warning_came_before(setti
     let_exclusions_end()
     let_exclusions_end()
     (warning,) = told("exclusion_ending")
-    assert warning.startswith(f"The exclusion of Bob Example in acme-bitsafe ends on {exclusion.expires}.")
+    assert exclusion.expires is not None
+    last_day = day_in_words(exclusion.expires)
+    assert warning.startswith(f"The exclusion of Bob Example in acme-bitsafe ends on {last_day}.")
     assert "open again" in warning
 
     Exclusion.objects.update(expires=TODAY - timedelta(days=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -24,7 +25,7 @@ from audits.history.models import Message
 from audits.history.renderers.base import Chapter, Person, Said
 from audits.history.renderers.html import Html
 from audits.history.renderers.telegram_json import TelegramJson
-from audits.history.sinks import FolderSink
+from audits.history.sinks import PART, FolderSink, whole_file
 from groupadmin.sandbox.telegram.messages import Action, TelegramFile, TextEntity
 from members.models import Group
 from members.operations.models import ActivityEvent
@@ -256,7 +257,7 @@ def test_dates_cut_out_what_is_wanted_and_fetch_no_more(settings: Settings, tmp_
     ("word", "format", "complaint"),
     [
         ("nowhere", "text", "No group is called 'nowhere'"),
-        (GENERAL, "telegram-json", "telegram-json is for Telegram only"),
+        (GENERAL, "telegram-json", "Desktop .JSON.” is for Telegram only"),
     ],
 )
 def test_a_mistake_is_one_line(word: str, format: str, complaint: str, tmp_path: Path) -> None:
@@ -265,6 +266,24 @@ def test_a_mistake_is_one_line(word: str, format: str, complaint: str, tmp_path:
         export(tmp_path, word, format=format)
     assert caught.value.returncode == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_export_left_goes_with_the_next_one_and_what_is_being_written_stays(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with slack(settings, [said(1)]):
+        sync(group(Platform.SLACK))
+    left = [tmp_path / f".general.0{PART}", tmp_path / f".general.1{PART}"]
+    left[0].write_bytes(b"half")
+    (left[1] / "half").mkdir(parents=True)
+    for each in left:
+        os.utime(each, (0, 0))
+    with whole_file(tmp_path / "other.zip") as writing:
+        os.utime(writing, (0, 0))
+        export(tmp_path, GENERAL, format="text", no_sync=True)
+        assert writing.exists()
+
+    assert {path.name for path in tmp_path.iterdir()} == {"other.zip", "general.txt"}
 
 
 def test_a_file_is_there_whole_or_not_at_all(settings: Settings, tmp_path: Path) -> None:

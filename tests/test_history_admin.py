@@ -209,7 +209,7 @@ def test_from_the_list_of_groups_to_the_file(client: Client, settings: Settings)
         assert b"Fetch what is missing first" in form.content
         preview = client.post(NEW_EXPORT, {**wish, "preview": "1"}).content.decode()
         assert "0 messages" in preview and "1 group was never fetched" in preview
-        assert "1 group does not fit into slack-zip and is left out: telegram group" in preview
+        assert "1 group does not fit into “Slack export (ZIP)” and is left out: telegram group" in preview
         changing = client.post(NEW_EXPORT, {**wish, "change": "1"}).content.decode()
         assert '<option value="slack-zip" selected>' in changing
         assert ExportJob.objects.count() == 0

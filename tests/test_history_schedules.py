@@ -33,7 +33,7 @@ def test_nothing_is_fetched_or_exported_unless_somebody_switches_it_on() -> None
     said = [(purpose(row), rhythm(row)) for row in Schedule.objects.filter(task__in=[SYNC_TASK, EXPORT_TASK])]
     assert sorted(said) == [
         (
-            "Exports the month before of the conversations that are kept up to date as html",
+            "Exports the month before of the conversations that are kept up to date as Web pages (HTML)",
             "Every month on day 1 at 06:00 UTC",
         ),
         ("Fetches what is new in the conversations that are kept up to date", "Every day at 01:00 UTC"),

@@ -76,6 +76,26 @@ def test_no_dependency_is_pinned_twice() -> None:
     assert len(names) == len(set(names))
 
 
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_the_lock_names_the_same_versions_and_the_hash_of_every_file(name: str) -> None:
+    files = ("requirements.txt", "constraints.txt") + (("requirements-dev.txt",) if "dev" in name else ())
+    pins = dict(_pin(line) for file in files for line in direct_dependencies(file))
+    entries = re.split(r"\n(?=\S)", (ROOT / f"{name}.lock").read_text())[1:]
+    locked = dict(_pin(entry) for entry in entries)
+
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert {package: pins.get(package, version) for package, version in locked.items()} == locked
+    direct = [_pin(line)[0] for line in direct_dependencies(f"{name}.txt")]
+    assert set(direct) <= set(locked)
+
+
+def _pin(line: str) -> tuple[str, str]:
+    """The package's name, as it is normalized (PEP 503), and its version."""
+    found = re.match(r"([\w.-]+)(?:\[\w+\])?==([\w.]+)", line)
+    assert found is not None, line
+    return re.sub(r"[-_.]+", "-", found[1]).lower(), found[2]
+
+
 def test_there_is_no_other_top_level_package() -> None:
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from audits.events.listening import ListenerBusy, listen
+from audits.events.looking import LONGEST_HOLD, _request, tend
 from audits.events.models import LiveEvent
 from audits.events.state import ListenerState, Record, live_state
 from audits.history.models import Conversation, SyncJob
@@ -31,7 +32,7 @@ from groupadmin.sandbox.slack import SlackAppToken, SlackChannel
 from groupadmin.sandbox.telegram.effects import Hold
 from members.models import Group
 from members.operations import lease
-from members.operations.models import Lease, Operation
+from members.operations.models import Lease, Operation, Step
 from members.platforms.types import Platform
 from tests.audit_world import TINY, FindingId, Office, audit, channel_without_bo, findings, missing_bo
 from tests.history_world import group, slack, texts
@@ -275,6 +276,33 @@ def test_the_telegram_account_hears_and_lets_others_use_it_and_misses_nothing(of
         lease.release(taken)
         eventually(lambda: "when it could not read what it missed" in texts(stored))
     assert not Lease.objects.exclude(owner="").exists()
+
+
+def test_what_an_operation_of_ours_brings_about_waits_for_the_audit_that_verifies_it(db: None) -> None:
+    now = timezone.now()
+    operation = Operation.objects.create(
+        kind="add_missing", state="running", plan_hash="x", count=1, trigger="person", expires_at=now
+    )
+    Step.objects.create(operation=operation, position=0, platform=SLACK, verb="add", group_id="C1")
+    heard = {"platform": SLACK, "what": "joined", "due_at": now}
+    ours = LiveEvent.objects.create(group_external_id="C1", heard_at=now, last_heard_at=now, **heard)
+    assert tend(SLACK) is None
+    assert not AuditRun.objects.exists(), "no look while we are at it ourselves"
+
+    Operation.objects.update(state="done")
+    verifying = request_audit(platforms=[SLACK], trigger=Trigger.EVENT, operation_id=operation.pk)
+    assert tend(SLACK) is None
+    later = timezone.now()
+    AuditRun.objects.filter(pk=verifying.pk).update(state=RunState.COMPLETE, started_at=later)
+    assert tend(SLACK) is None
+    ours.refresh_from_db()
+    assert (ours.state, ours.run_id) == (SEEN, verifying.pk), "that audit began after it was heard"
+
+    AuditRun.objects.update(started_at=now - LONGEST_HOLD * 2)
+    Operation.objects.update(state="waiting")
+    long_ago = now - LONGEST_HOLD
+    LiveEvent.objects.create(group_external_id="C1", heard_at=long_ago, last_heard_at=now, **heard)
+    assert _request(SLACK, now=timezone.now()) is not None, "but not for ever"
 
 
 def whole_audit() -> str:

@@ -9,6 +9,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import StateApps
 
+pytestmark = pytest.mark.services  # all migrations back and forth: as they run in production
+
 
 def migrate(name: str) -> StateApps:
     return MigrationExecutor(connection).migrate([("members", name)]).apps

@@ -22,13 +22,14 @@ from groupadmin.sandbox.slack import SlackSandbox, SlackWorld
 from members.operations import activity, runner, services
 from members.operations.activity import Event, verify
 from members.operations.admin.pages import load_plan_page
-from members.operations.display import OUTCOME_WORDS, STEP_TONES, STEP_WORDS
+from members.operations.display import STEP_TONES
 from members.operations.kinds import Link
 from members.operations.membership import ADD
 from members.operations.models import ActivityEvent, Operation, OperationReport, Relation, Step, Trigger
 from members.operations.plan import Cap, Unit
 from members.operations.services import Actor
 from members.operations.states import OperationState, StepState
+from members.operations.words import OUTCOME_WORDS, STEP_WORDS
 from members.platforms.outcomes import Outcome
 from tests.adding_people import REMOVING, Pair, confirmed, kinds_known, plan_of, planned, small_slack
 from tests.slack_writing import ARCHIVED, BOB, NEW, NEWER, PRIVATE, effects

@@ -19,6 +19,7 @@ from audits.powerless import beyond_us
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.telegram.world import AdminRights
+from members.dates import day_in_words
 from members.models import Group
 from telegram_ops.ownership_models import OwnershipRequest
 from tests.audit_world import TINY, Office
@@ -98,7 +99,7 @@ def test_the_list_says_which_right_is_missing_what_waits_for_it_and_the_way_on(
         group=group, user_id=7, user_name="Olga Example", requested_at=timezone.now(), requested_by="rosa"
     )
     (asked,) = PowerlessGroup.objects.filter(pk=group.pk)
-    assert asked.way_on == f"Asked on {timezone.now():%Y-%m-%d}: wait, or remind them"
+    assert asked.way_on == f"Asked on {day_in_words(timezone.now())}: wait, or remind them"
     waiting = client.get(reverse(LIST), {"waiting": "yes", "may_rename__exact": "0", "platform": "telegram"})
     assert {row.pk for row in waiting.context["cl"].result_list} == {
         row.pk for row in rows if row.blocked and not row.may_rename and row.platform == "telegram"

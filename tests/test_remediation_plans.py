@@ -175,7 +175,7 @@ class TestTheExcluded:
         ("exclusion", "reason"),
         [
             (excluded(), "Excluded without an end: The customer asked."),
-            (excluded(expires=TODAY), "Excluded until 2026-05-04: The customer asked."),
+            (excluded(expires=TODAY), "Excluded until 4 May 2026: The customer asked."),
             (excluded(kind=FindingKind.MISSING_REQUIRED), "Excluded without an end: The customer asked."),
             (
                 excluded(None, kind=FindingKind.MISSING_REQUIRED),

@@ -227,10 +227,15 @@ class TestThePageOfAnOperation:
             assert "How it is afterwards stands here in a moment." in page
 
         after = {"slack:C1": {"name": "acme", "completeness": "8/8", "verdict": ""}}
-        Operation.objects.update(after=after)
+        no_full_team = {"slack:C2": {"name": "lunch", "completeness": "1/1", "verdict": "exempt"}}
+        never_audited = {"slack:C3": {"name": "elsewhere", "completeness": "", "verdict": ""}}
+        Operation.objects.update(
+            before=ended.before | no_full_team | never_audited, after=after | no_full_team
+        )
         assert progress(rosa, ended)["finished"] is True
         page = rosa.get(page_of(ended)).content.decode()
         assert "0 → 1 of 1" in page
+        assert "Of 3 groups that were touched, 1 is in scope and needs the full team." in page
         assert "data-progress" not in page
 
     @pytest.mark.parametrize("state", ["failed", "cancelled"])

@@ -126,7 +126,7 @@ class TestPlanning:
             "a iBTC": "Our account may not rename the group: it needs an admin's right to change its info.",
             "b iBTC": "Our account does not see the group: it has to be let in first.",
             "c-ibtc": "The group is archived: somebody has to bring it back first.",
-            "d-ibtc": "The name is accepted as it is until 2999-01-31: the customer wants it so",
+            "d-ibtc": "The name is accepted as it is until 31 Jan 2999: the customer wants it so",
         }
 
     def test_a_rule_that_never_comes_to_an_end_renames_nothing(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
+from groupadmin.api.tokens import make_token
 from groupadmin.roles import ABILITIES, AUDITOR, OPERATOR, OWNER, ROLES, give_roles, permissions_of
 from members.models import Team
 from members.operations.models import ActivityEvent, Operation
@@ -233,8 +236,13 @@ def test_an_owner_gives_roles_in_plain_words_and_on_record() -> None:
     assert (bob.is_superuser, list(bob.groups.values_list("name", flat=True))) == (False, [OPERATOR])
     assert last_event() == ("user.changed", "bob", "is Operator now")
 
-    owner.post(page, {"username": "bob"})
+    for name, days in (("CRM", 1), ("old", -1)):
+        make_token(name=name, expires_at=timezone.now() + timedelta(days=days), actor=bob)
+    left = owner.post(page, {"username": "bob"}, follow=True).content.decode()
+    assert "made API tokens that still open it: CRM. Revoke" in left
     assert last_event()[2] == "may not sign in any more; is not Operator any more"
+    owner.post(page, {"username": "rob", "email": "rob@example.com"})
+    assert last_event() == ("user.changed", "rob", "was called bob; has another e-mail address")
     owner.post(reverse("admin:auth_user_add"), {"username": "cy", "usable_password": "false"})
     assert last_event()[:2] == ("user.added", "cy")
     assert User.objects.get(username="cy").is_staff

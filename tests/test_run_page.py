@@ -83,7 +83,7 @@ class TestFinished:
         assert "Started by Command" in text
         assert "Coverage 50 % 1 of 2 groups complete" in text
         assert "0 public, 0 with hidden history, 1 to rename" in text
-        assert f"Open findings {run.open_findings} 2 new, 0 resolved" in text
+        assert f"Open findings {run.open_findings} {run.open_before} before, 2 new, 0 resolved" in text
 
     def test_who_started_it(self, viewer: Client) -> None:
         run = slack_run("acme-bitsafe")

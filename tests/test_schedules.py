@@ -292,6 +292,21 @@ def test_a_worker_writes_down_what_ran_and_the_list_leads_to_it(worker: None, ad
     assert nightly_is("Unexpected error (TypeError)", admin_client)
 
 
+def test_what_runs_all_the_time_is_noted_once_a_minute_and_the_list_says_so(
+    housekeeping: Schedule, admin_client: Client
+) -> None:
+    for seconds in (0, 30, 59, 61, 90):
+        note_end(housekeeping.name, NIGHT + timedelta(seconds=seconds))
+    row = ScheduleRun.objects.get(schedule=housekeeping)
+    assert row.finished_at == row.started_at == NIGHT + timedelta(seconds=61)
+    note_end(housekeeping.name, NIGHT + timedelta(seconds=91), trouble="The disk is full.")
+
+    row = ScheduleRun.objects.get(schedule=housekeeping)
+    assert (row.finished_at, row.outcome) == (NIGHT + timedelta(seconds=91), "failed"), "a change is noted"
+    drawn = admin_client.get(LIST).content.decode()
+    assert ">or later</span>" in next(row for row in drawn.split("<tr") if housekeeping.name in row)
+
+
 def test_what_was_not_sent_or_not_begun_is_told_once_until_it_runs_in_time(
     nightly: Schedule, admin_client: Client
 ) -> None:
@@ -304,7 +319,7 @@ def test_what_was_not_sent_or_not_begun_is_told_once_until_it_runs_in_time(
         look(NIGHT + timedelta(hours=hours))
     (text,) = missed()
     assert "did not run when due.\n• Audit Slack every night" in text
-    assert nightly_is("was due at 2026-05-05 02:00 UTC and has not run since", admin_client)
+    assert nightly_is("was due at 5 May 2026, 02:00 UTC and has not run since", admin_client)
 
     late = NIGHT + timedelta(days=2, hours=6)  # beat is back, and makes up for it
     note_start(nightly.name, late)

@@ -24,10 +24,11 @@ from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticToken
 from pytest_django import Settings
 
+from groupadmin import second_factor
 from groupadmin.lockout import client_address
 from groupadmin.models import AuthenticatorApp
 from groupadmin.roles import give_roles
-from groupadmin.second_factor import RECOVERY_CODES, WRONG
+from groupadmin.second_factor import RECOVERY_CODES, WRONG, CodeRefused, offer
 from members.crypto import encrypt_anew
 from members.operations.models import ActivityEvent
 
@@ -125,6 +126,18 @@ def test_from_then_on_a_code_is_asked_for_and_taken_once(ada: User, client: Clie
         "Location"
     ] == ("/admin/auth/user/")
     assert client.get(INDEX).status_code == 200
+
+
+def test_a_password_alone_replaces_no_app_that_was_set_up_a_moment_ago(ada: User) -> None:
+    """Both have seen the page that offers a secret while there was no app."""
+    (mine, _), (theirs, _) = offer(ada), offer(ada)
+    app, codes = second_factor.set_up(user=ada, secret=mine, code=code_of(mine), may_replace=False)
+
+    with pytest.raises(CodeRefused, match="tell an owner"):
+        second_factor.set_up(user=ada, secret=theirs, code=code_of(theirs), may_replace=False)
+
+    assert AuthenticatorApp.objects.get() == app
+    assert StaticToken.objects.count() == len(codes)
 
 
 def test_guessing_codes_takes_longer_each_time(ada: User, client: Client) -> None:
@@ -259,6 +272,21 @@ def test_a_forwarded_address_counts_only_from_proxies_that_a_setting_names(setti
     assert seen(1) is None
 
 
+def test_whoever_has_many_addresses_has_no_more_guesses(settings: Settings) -> None:
+    """Every connection has 2**64 addresses of IPv6."""
+    settings.TRUSTED_PROXIES = 0
+    request = HttpRequest()
+
+    def seen(address: str) -> str | None:
+        request.META = {"REMOTE_ADDR": address}
+        return client_address(request)
+
+    assert seen("2001:db8:1:2::7") == seen("2001:db8:1:2:ffff::9") == "2001:db8:1:2::"
+    assert seen("2001:db8:1:3::7") != seen("2001:db8:1:2::7")
+    assert seen("::ffff:192.0.2.9") == "192.0.2.9"
+    assert seen("fe80::1%eth0") == "fe80::"
+
+
 # --- How long a sign-in lasts -----------------------------------------------------------------
 
 
@@ -294,6 +322,7 @@ def test_a_new_password_ends_every_other_session(ada: User, settings: Settings) 
     )
 
     assert [client.get(INDEX).status_code for client in (here, elsewhere)] == [200, 302]
+    assert events() == [("ada", "user.password_set", "ada")]
 
 
 def test_no_second_factor_where_none_is_asked_for(ada: User, client: Client, settings: Settings) -> None:

@@ -90,6 +90,26 @@ class TestLists:
         User.objects.get().user_permissions.set(Permission.objects.filter(codename=f"view_{model}"))
         assert client.get(page(model)).status_code == 200
 
+    def test_what_is_missing_is_named_before_anybody_presses_a_button(
+        self, admin_client: Client, settings: Settings
+    ) -> None:
+        settings.TELEGRAM_GATED_CHAT_ID, settings.TELEGRAM_SESSION = 0, ""
+        settings.TELEGRAM_BOT_TOKEN = ""
+        pages = [*map(page, LISTS), reverse("admin:community_report"), reverse("admin:community_person")]
+        for url in pages:
+            shown = text(admin_client, url)
+            assert "Next: Name the community: TELEGRAM_GATED_CHAT_ID" in shown, url
+            assert "Sign in to Telegram" in shown and "TELEGRAM_BOT_TOKEN" in shown, url
+            for button in ("Read the members…", "Turn kicks on…", "Plan a sweep…"):
+                assert f"{button}</button>" not in shown, "it could only fail"
+
+        settings.TELEGRAM_GATED_CHAT_ID = CHAT
+        assert "Next: Sign in to Telegram" in text(admin_client, page("seedingjob"))
+        settings.TELEGRAM_SESSION, settings.TELEGRAM_BOT_TOKEN = "a session", "7:token"
+        shown = text(admin_client, page("seedingjob"))
+        assert "Read the members…</button>" in shown
+        assert "Next:" not in shown, "they were read, and there are subscribers"
+
     def test_the_whitelist_is_found_by_state_id_and_name(self, admin_client: Client) -> None:
         services.burn(telegram_ids=[BOB], cause=Cause.LEFT, actor="the bot")
         assert listed(admin_client, "whitelistentry", "?state=active") == [DAN]
@@ -196,11 +216,12 @@ class TestTheSwitch:
         assert client.post(self.OFF).status_code == 403
         assert flags.kick_enabled()
 
-        User.objects.get().user_permissions.add(Permission.objects.get(codename="switch_kicks"))
+        User.objects.get().user_permissions.add(Permission.objects.get(codename="stop_kicks"))
         assert client.get(self.OFF).status_code == 405
         assert "Turn kicks off now" in text(client, page("featureflag"))
         assert "Kicks are off." in told(client.post(self.OFF, follow=True))
         assert not flags.kick_enabled()
+        assert "Turn kicks on" not in text(client, page("featureflag")), "that takes more"
 
     def test_on_takes_two_steps(self, client: Client) -> None:
         staff(client, "view_featureflag")
@@ -332,7 +353,7 @@ class TestTables:
         assert subscription.expires_at == datetime(2027, 1, 31, 16, tzinfo=UTC)
         event = ActivityEvent.objects.latest("pk")
         assert (event.actor, event.action, event.subject) == ("admin", "subscription.changed", str(CAROL))
-        assert "→ active, ends 2027-01-31 16:00 UTC" in event.detail
+        assert "→ active, ends 31 Jan 2027, 16:00 UTC" in event.detail
 
     def test_protection_by_table(self, admin_client: Client) -> None:
         assert "1 new" in self.load(admin_client, "whitelistentry", [{"telegram_id": CAROL, "note": "VIP"}])
@@ -348,4 +369,4 @@ def test_a_subscription_changed_by_hand_is_written_down(admin_client: Client) ->
     assert Subscription.objects.get(pk=CAROL).status == "active"
     event = ActivityEvent.objects.latest("pk")
     assert (event.actor, event.subject) == ("admin", str(CAROL))
-    assert event.detail.endswith("→ active, ends 2027-01-31 18:00 UTC (by hand)")
+    assert event.detail.endswith("→ active, ends 31 Jan 2027, 18:00 UTC (by hand)")

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from members.dates import moment_in_words
 from members.notices import services as notices
 from members.notices.kinds import NoticeKind
 from members.operations import activity
@@ -64,7 +65,7 @@ def turn_kicks_on(*, actor: str, until: datetime | None = None, detail: str = ""
         key=KICKS,
         defaults={"bool_value": True, "expires_at": until, "changed_by": actor, "changed_at": now},
     )
-    limit = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until somebody turns them off"
+    limit = f"until {moment_in_words(until)}" if until else "until somebody turns them off"
     _note("kicks.on", actor, now, detail="; ".join(filter(None, (limit, detail))))
 
 

@@ -47,7 +47,10 @@ class FeatureFlag(models.Model):
         verbose_name = "switch"
         verbose_name_plural = "switches"
         default_permissions = ("view",)
-        permissions: ClassVar = [("switch_kicks", "Can turn kicks on and off")]
+        permissions: ClassVar = [
+            ("switch_kicks", "Can turn kicks on"),
+            ("stop_kicks", "Can turn kicks off"),
+        ]
 
     def __str__(self) -> str:
         return self.key

@@ -14,18 +14,20 @@ def parse_moment(value: Any) -> datetime | None:
     """
     if value is None or not str(value).strip():
         return None
-    if isinstance(value, datetime):
-        moment = value
-    elif isinstance(value, date):
-        return _end_of(value)
-    else:
-        text = str(value).strip()
-        try:
-            if len(text) <= len("2027-01-31"):
-                return _end_of(date.fromisoformat(text))
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"“{text}” is no time like 2027-01-31 18:00 or 2027-01-31T18:00Z.") from None
+    text = str(value).strip()
+    try:
+        if isinstance(value, datetime):
+            return _in_utc(value)
+        if isinstance(value, date):
+            return _end_of(value)
+        if len(text) <= len("2027-01-31"):
+            return _end_of(date.fromisoformat(text))
+        return _in_utc(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):  # the latter: beyond the year 9999, where it is counted in UTC
+        raise ValueError(f"“{text}” is no time like 2027-01-31 18:00 or 2027-01-31T18:00Z.") from None
+
+
+def _in_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 

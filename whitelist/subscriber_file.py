@@ -91,6 +91,8 @@ def _checked(cells: Mapping[str, str]) -> SubscriberRow:
     names = {name: cells.get(name) or None for name in LONGEST}
     username = (names["username"] or "").removeprefix("@") or None
     for name, value in names.items():
+        if value and "\0" in value:
+            raise ValueError(f"{name} holds a character that cannot be stored")
         if value and len(value) > LONGEST[name] + value.startswith("@"):
             raise ValueError(f"{name} is longer than {LONGEST[name]} characters")
     return SubscriberRow(

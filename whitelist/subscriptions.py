@@ -11,6 +11,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from members.dates import moment_in_words
 from whitelist.decision import SubscriptionStatus
 from whitelist.models import Subscriber, Subscription
 from whitelist.record import note, note_each
@@ -165,5 +166,5 @@ def _change(before: Subscription | None, after: Subscription) -> str:
 
 def _words(subscription: Subscription) -> str:
     ends = (("ends", subscription.expires_at), ("grace until", subscription.grace_until))
-    said = [f"{word} {moment:%Y-%m-%d %H:%M} UTC" for word, moment in ends if moment is not None]
+    said = [f"{word} {moment_in_words(moment)}" for word, moment in ends if moment is not None]
     return ", ".join([str(subscription.status), *said])

@@ -13,6 +13,7 @@ from django.db.models import Case, CharField, Count, F, Min, Value, When, Window
 
 from audits.remediation.draft import ALREADY_THERE
 from audits.remediation.invitations import links_sent_after
+from members.dates import moment_in_words
 from members.models import Employee
 from members.operations.display import step_label
 from members.operations.models import Operation
@@ -162,7 +163,7 @@ def _step_lines(operation: Operation) -> Iterator[Line]:
 
 
 def _with_link(message: str, sent_at: datetime | None) -> str:
-    return message if sent_at is None else f"{message}. Was sent one at {sent_at:%Y-%m-%d %H:%M} UTC."
+    return message if sent_at is None else f"{message}. Was sent one at {moment_in_words(sent_at)}."
 
 
 def _skipped_lines(operation: Operation) -> dict[str, dict[Section, list[Line]]]:

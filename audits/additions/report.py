@@ -9,21 +9,17 @@ from __future__ import annotations
 import re
 from datetime import UTC
 
-import structlog
-
 from audits.additions.lines import people_named
 from audits.additions.markdown import write_markdown
 from audits.additions.workbook import write_workbook
 from members.operations.membership import ADD
 from members.operations.models import Operation
-from members.operations.reports import Writers, keep_reports
+from members.operations.reports import Writers, keep_reports, try_to_keep
 
 WRITERS: Writers = {"md": write_markdown, "xlsx": write_workbook}
 
 _LONGEST_USERNAME = 64
 """In characters, of a file's name; that of a platform is shorter."""
-
-log = structlog.get_logger(__name__)
 
 
 def store_reports(operation: Operation) -> None:
@@ -38,10 +34,7 @@ def try_to_store_reports(operation: Operation) -> None:
     """The same for an operation that may have added people. A disk that refuses holds nothing else up."""
     if not operation.steps.filter(verb=ADD).exists():
         return
-    try:
-        store_reports(operation)
-    except OSError as error:
-        log.error("operation.reports_failed", operation=operation.pk, error=str(error))
+    try_to_keep(operation, store_reports)
 
 
 def report_name(operation: Operation) -> str:

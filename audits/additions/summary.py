@@ -10,9 +10,10 @@ from audits.additions.lines import Section
 from audits.models import AuditRun, RunState
 from audits.remediation.invitations import links_sent_after
 from audits.remediation.verification import GroupState, verification_of
-from members.operations.display import STATE_WORDS, kind_label
+from members.operations.display import kind_label
 from members.operations.models import Operation
 from members.operations.states import OperationState
+from members.operations.words import STATE_WORDS
 
 Fact = tuple[str, str | int | datetime | None]
 """What, and how it is."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, QuerySet
+from django.db.models import Exists, Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -24,11 +24,11 @@ from audits.exclusions import requests
 from audits.exclusions.effects import accepting
 from audits.exclusions.requests import RequestRefused
 from audits.lifecycle import Change, State
-from audits.models import Finding, FindingChange
+from audits.models import BULKY, Finding, FindingChange
 from audits.powerless import beyond_us, mendable, why_beyond_us
 from audits.remediation.selections import GroupKey, MissingSelection
 from members.admin.base import TableExportMixin
-from members.list_filters import ALL, DefaultFilter, LinkedFilter, number
+from members.list_filters import ALL, ConditionFilter, DefaultFilter, LinkedFilter, number
 from members.models import Employee
 from members.operations.services import actor_of
 from members.policy import FindingKind
@@ -43,7 +43,7 @@ else:
     ChangeInlineBase = admin.TabularInline
 
 
-class StateFilter(DefaultFilter):
+class StateFilter(ConditionFilter, DefaultFilter):
     """What is open, until somebody asks for more."""
 
     title = "state"
@@ -52,8 +52,8 @@ class StateFilter(DefaultFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [*((str(state), words(state)) for state in State), (ALL, "All")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Finding]) -> QuerySet[Finding]:
-        return queryset if self.value() == ALL else queryset.filter(state=self.value())
+    def condition(self, value: str) -> Q:
+        return Q() if value == ALL else Q(state=value)
 
 
 class EmployeeFilter(LinkedFilter):
@@ -62,20 +62,20 @@ class EmployeeFilter(LinkedFilter):
     model = Employee
 
 
-class OurRightFilter(admin.SimpleListFilter):
+class OurRightFilter(ConditionFilter):
     title = "our account"
     parameter_name = "our_right"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("lacking", "lacks the right to mend it"), ("there", "may mend it, as far as we know")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Finding]) -> QuerySet[Finding]:
-        match self.value():
+    def condition(self, value: str) -> Q:
+        match value:
             case "lacking":
-                return queryset.filter(beyond_us())
+                return beyond_us()
             case "there":
-                return queryset.filter(mendable())
-        return queryset
+                return mendable()
+        return Q()
 
 
 class ChangedByFilter(admin.SimpleListFilter):
@@ -223,9 +223,15 @@ class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExp
     inlines: ClassVar = [FindingChangeInline]
     empty_hint = "Run an audit: it writes down everything that is wrong."
 
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """What is to be done by urgency; what was, from the newest on."""
+        state = request.GET.get(StateFilter.parameter_name, State.OPEN)
+        return ("-last_seen_at", "-id") if state in (ALL, State.RESOLVED) else self.ordering
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Finding]:
         related = ("group", "employee", "first_seen_run", "last_seen_run")
         findings = super().get_queryset(request).select_related(*related)
+        findings = findings.defer(*(f"{run}__{field}" for run in related[2:] for field in BULKY))
         return findings.annotate(accepted=Exists(accepting()))
 
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -17,9 +18,10 @@ from audits.admin.filters import CustomerFilter, GroupFilter
 from audits.admin.remedies import AddMissingAction, group_keys
 from audits.display import VERDICT_TONES, VERDICTS_BY_URGENCY, in_order_of, words
 from audits.latest import newest_results, recorded_runs
-from audits.models import GroupResult
+from audits.models import BULKY, GroupResult
 from audits.reasons import Reasons
 from audits.remediation.selections import MissingSelection
+from members.dates import day_in_words
 from members.list_filters import ALL, DefaultFilter, number
 from members.models import Employee
 from members.platforms.types import Platform
@@ -37,22 +39,25 @@ class RunFilter(DefaultFilter):
     parameter_name = "run"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        runs = recorded_runs().filter(Exists(GroupResult.objects.filter(run=OuterRef("pk"))))
-        runs = runs.only("finished_at")
+        runs = recorded_runs().exclude(verdicts={}).only("finished_at", "created_at")  # else: no rows
         offered = list(runs[:RUNS_OFFERED])
         chosen = self.used_parameters.get(self.parameter_name, NEWEST)
         if chosen not in (NEWEST, ALL, *(str(run.pk) for run in offered)):
             offered += runs.filter(pk=number(chosen))
         return [
             (NEWEST, "Newest of each platform"),
-            *((str(run.pk), f"{run}, {run.finished_at:%d %b %Y}") for run in offered),
+            *((str(run.pk), f"{run}, {day_in_words(run.finished_at or run.created_at)}") for run in offered),
             (ALL, "All runs"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[GroupResult]) -> QuerySet[GroupResult]:
         if self.value() == ALL:
             return queryset
-        return queryset.filter(newest_results() if self.value() == NEWEST else Q(run_id=number(self.value())))
+        return queryset.filter(self._newest if self.value() == NEWEST else Q(run_id=number(self.value())))
+
+    @cached_property
+    def _newest(self) -> Q:
+        return newest_results()
 
 
 PEOPLE = (
@@ -165,7 +170,8 @@ class GroupResultAdmin(AddMissingAction, RecordAdmin):
     people_departed = _people_column("departed")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GroupResult]:
-        return super().get_queryset(request).select_related("group", "category", "run")
+        results = super().get_queryset(request).select_related("group", "category", "run")
+        return results.defer(*(f"run__{field}" for field in BULKY))
 
     def missing_in(self, queryset: QuerySet[GroupResult]) -> MissingSelection:
         groups = queryset.order_by("pk").values_list("group__platform", "group__external_id")
@@ -177,10 +183,11 @@ class GroupResultAdmin(AddMissingAction, RecordAdmin):
         return [column for column in self.list_display if mixed or column != "run_link"]
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        """Of many groups the gaps first; of one group its last audit first."""
+        """Of many groups the gaps first, run by run; of one group its last audit first."""
         if GroupFilter.parameter_name in request.GET:
             return ("-run__finished_at", "-run_id")
-        return super().get_ordering(request)
+        by_run = ("-run_id",) if request.GET.get(RunFilter.parameter_name) == ALL else ()
+        return (*by_run, *self.ordering)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """The facts, and those lists of people that have somebody in them."""

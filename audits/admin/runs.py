@@ -16,6 +16,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
@@ -79,7 +80,6 @@ class AuditRunAdmin(RunReportPages, RecordAdmin):
         "new_findings",
         "resolved_findings",
         "open_after",
-        "by",
     )
     list_display_links = ("name",)
     list_filter = (ExtentFilter, "state", "trigger", "deep")
@@ -238,7 +238,8 @@ class AuditRunAdmin(RunReportPages, RecordAdmin):
 
     @admin.display(description="Started", ordering="started_at")
     def started(self, run: AuditRun) -> SafeString:
-        return time_tag(run.started_at)
+        """When, and below it by whom or what."""
+        return format_html('{}<br><span class="quiet">{}</span>', time_tag(run.started_at), started_by(run))
 
     @admin.display(description="Took")
     def took(self, run: AuditRun) -> str:
@@ -258,15 +259,13 @@ class AuditRunAdmin(RunReportPages, RecordAdmin):
 
     @admin.display(description="Resolved", ordering="resolved")
     def resolved_findings(self, run: AuditRun) -> str:
-        return f"{run.resolved:,}" if run.summary else DASH
+        if not run.summary:
+            return DASH
+        return f"{run.resolved:,}" + (f" + {run.excluded:,}{NBSP}excluded" if run.excluded else "")
 
     @admin.display(description="Open after it", ordering="open_findings")
     def open_after(self, run: AuditRun) -> str:
         return f"{run.open_findings:,}" if run.summary else DASH
-
-    @admin.display(description="Started by")
-    def by(self, run: AuditRun) -> str:
-        return started_by(run)
 
 
 def _may_run(request: HttpRequest) -> bool:

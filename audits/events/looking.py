@@ -9,17 +9,22 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections, connections, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from audits.events.models import LiveEvent
 from audits.models import AuditRun, RunState, Trigger
 from audits.services import AuditBusy, execute_audit, recover_audits, request_audit
+from members.operations.models import Step
+from members.operations.states import UNDER_WAY
 from members.platforms.types import Platform
 
 MOST_GROUPS = 30
 """Of one narrow run. When more groups wait, an audit of the whole platform costs less than a look at each."""
 MOST_ATTEMPTS = 6
 """So often a group is looked at in vain before it is left to the next whole audit."""
+LONGEST_HOLD = timedelta(minutes=10)
+"""What an operation of ours brought about waits so long at most for the audit that verifies the operation."""
 RETRY = timedelta(seconds=30)
 """After a look in vain; doubled with each one."""
 KEPT_FOR = timedelta(days=30)
@@ -54,8 +59,14 @@ def tend(platform: Platform, *, stopping: Callable[[], bool] = lambda: False) ->
 
 @transaction.atomic
 def _request(platform: Platform, *, now: datetime) -> int | None:
-    """Put an audit of the waiting groups in the queue as soon as one of them is due: all go along."""
+    """Put an audit of the waiting groups in the queue as soon as one of them is due: all go along.
+
+    Not those that an operation of ours works on: it is verified by an audit of its own, and a look after each
+    of its steps would be an audit of the whole platform after the other.
+    """
     waiting = LiveEvent.objects.filter(platform=platform, state=State.WAITING)
+    if waiting.filter(due_at__lte=now).exists():
+        waiting = waiting.exclude(Exists(_steps_of_ours()), heard_at__gt=now - LONGEST_HOLD)
     if not waiting.filter(due_at__lte=now).exists():
         return None
     soon = list(waiting.select_for_update().filter(due_at__lte=now + RETRY).order_by("due_at", "pk"))
@@ -65,8 +76,24 @@ def _request(platform: Platform, *, now: datetime) -> int | None:
     return run.pk
 
 
+def _steps_of_ours() -> QuerySet[Step]:
+    """The steps in the group of a live event whose operation is under way, or is being verified."""
+    verifying = AuditRun.objects.filter(state__in=RunState.unfinished(), operation_id__isnull=False)
+    return Step.objects.filter(
+        Q(operation__state__in=UNDER_WAY) | Q(operation__in=verifying.values("operation_id")),
+        platform=OuterRef("platform"),
+        group_id=OuterRef("group_external_id"),
+    )
+
+
 def settle(platform: Platform, *, now: datetime) -> None:
-    """Write down what came of the looks whose audits have ended; those in vain wait for another one."""
+    """Write down what came of the looks whose audits have ended; those in vain wait for another one.
+
+    What was heard before a whole audit began needs no look of its own when that one has seen everything.
+    """
+    waiting = LiveEvent.objects.filter(platform=platform, state=State.WAITING)
+    if waiting.exists() and (seen := _last_whole_audit(platform)) is not None:
+        waiting.filter(last_heard_at__lt=seen.started_at).update(state=State.SEEN, run=seen, done_at=now)
     ended = LiveEvent.objects.filter(platform=platform, state=State.LOOKING)
     for row in ended.filter(run__state__in=RunState.ended()).select_related("run"):
         if _was_seen(row):
@@ -75,6 +102,12 @@ def settle(platform: Platform, *, now: datetime) -> None:
             _try_again(row, now)
     for row in ended.filter(run=None):  # somebody deleted it
         _try_again(row, now)
+
+
+def _last_whole_audit(platform: Platform) -> AuditRun | None:
+    whole = AuditRun.objects.filter(narrow=False, state=RunState.COMPLETE, started_at__isnull=False)
+    run = whole.only("platforms", "started_at").order_by("-pk").first()
+    return run if run is not None and platform in run.platforms else None
 
 
 def forget(*, now: datetime) -> None:

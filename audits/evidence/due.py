@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from audits.evidence.models import EvidencePack
+from audits.history.retention import start_of
 from audits.latest import speaking_runs
 from audits.lifecycle import State
 from audits.models import AuditRun, Finding, FindingChange, RunState
 from members.jobs import UNFINISHED
+from members.notices.retention import due_messages, due_notices
 from members.operations import kinds
 from members.operations.models import ActivityEvent, Operation
 from members.operations.record_purge import due_events
@@ -30,6 +34,12 @@ class Rule:
     due: Callable[[datetime], QuerySet[Any]]
     portion: int
     """How many rows one transaction deletes: others write in between."""
+    days: Callable[[], int] | None = None
+    """How long they are kept where that is a time of their own; 0 for ever."""
+
+    def cutoff(self, before: datetime, now: datetime) -> datetime | None:
+        """What ended before this moment is due where the others are due `before`; None where all is kept."""
+        return before if self.days is None else start_of(self.days(), now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,8 @@ class Due:
 
     words: str
     count: int
+    before: datetime | None
+    """What ended before is due; None where all of this sort is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +68,10 @@ class Plan:
 
 def plan(before: datetime) -> Plan:
     """A constant number of queries."""
-    counts = (Due(rule.words, rule.due(before).count()) for rule in RULES)
-    lines = (*counts, Due(EVENTS_WORDS, due_events(before).count()))
+    now = timezone.now()
+    cutoffs = ((rule, rule.cutoff(before, now)) for rule in RULES)
+    counts = (Due(rule.words, _count(rule, cutoff), cutoff) for rule, cutoff in cutoffs)
+    lines = (*counts, Due(EVENTS_WORDS, due_events(before).count(), before))
     oldest = [
         AuditRun.objects.aggregate(at=Min("finished_at"))["at"],
         Operation.objects.aggregate(at=Min("planned_at"))["at"],
@@ -65,6 +79,10 @@ def plan(before: datetime) -> Plan:
     ]
     days = [at.date() for at in oldest if at is not None and at < before]
     return Plan(before, lines, min(days, default=None))
+
+
+def _count(rule: Rule, before: datetime | None) -> int:
+    return 0 if before is None else rule.due(before).count()
 
 
 def due_findings(before: datetime) -> QuerySet[Finding]:
@@ -88,6 +106,11 @@ def due_runs(before: datetime) -> QuerySet[AuditRun]:
     return ended.exclude(pk__in=speaking).exclude(news).order_by("pk")
 
 
+def due_looks(before: datetime) -> QuerySet[AuditRun]:
+    """Of those audits, the ones that looked at single groups."""
+    return due_runs(before).filter(narrow=True)
+
+
 def due_operations(before: datetime) -> QuerySet[Operation]:
     """The operations at their end. One that was undone or tried again waits until that is purged itself."""
     ended = Operation.objects.annotate(ended=Coalesce("finished_at", "planned_at")).filter(ended__lt=before)
@@ -105,6 +128,21 @@ def due_packs(before: datetime) -> QuerySet[EvidencePack]:
 
 
 RULES = (
+    Rule(
+        "looks",
+        "audits of single groups, which live events bring about",
+        due_looks,
+        50,
+        days=lambda: settings.LOOK_RETENTION_DAYS,
+    ),
+    Rule("notices", "notices", due_notices, 500, days=lambda: settings.NOTICE_RETENTION_DAYS),
+    Rule(
+        "messages",
+        "messages that carried them",
+        due_messages,
+        500,
+        days=lambda: settings.NOTICE_RETENTION_DAYS,
+    ),
     Rule("findings", "resolved findings, with their changes", due_findings, 500),
     Rule("changes", "earlier changes of findings that stay", due_changes, 500),
     Rule("runs", "audits, with their results and files", due_runs, 10),

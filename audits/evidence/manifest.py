@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
+from members.operations.chain import SAID
+
 FORMAT, VERSION = "group-admin-evidence", 1
 MANIFEST = "manifest.json"
 ACTIVITY = "activity.jsonl"
+LINE = ("id", "previous_hash", "at", *SAID, "hash")
+"""What a line of it says, in this order and nothing else."""
 LARGEST = 32_000_000
 """Bytes that a manifest may have: some hundred thousand files."""
 

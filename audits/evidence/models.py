@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 from audits.evidence.period import Period
-from members.jobs import Job
+from members.jobs import Job, JobState
 
 
 class EvidencePack(Job):
@@ -31,6 +31,18 @@ class EvidencePack(Job):
     @property
     def period(self) -> Period:
         return Period(self.since, self.until)
+
+    @property
+    def too_early(self) -> bool:
+        """Whether it holds everything that there was, and its period was not over."""
+        made_at = self.started_at
+        lacks_nothing_else = "\n" not in self.message
+        return (
+            self.state == JobState.PARTIAL
+            and lacks_nothing_else
+            and made_at is not None
+            and made_at < self.period.end
+        )
 
 
 class RecordPurge(models.Model):

@@ -17,7 +17,7 @@ from django.utils import timezone
 from audits.evidence.manifest import Manifest
 from audits.evidence.models import EvidencePack
 from audits.evidence.period import Period
-from audits.evidence.record import RecordGap
+from audits.evidence.record import PurgedMeanwhile, RecordGap
 from audits.evidence.verifying import Checked, NotWhole, verify_pack
 from audits.evidence.writing import Wish, workload, write_pack
 from audits.history.sinks import whole_file
@@ -30,6 +30,8 @@ from members.operations.models import ActivityEvent
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
+MADE = "evidence.made"
+"""The action of an event whose detail ends with the SHA-256 of a pack."""
 
 
 class _Cancelled(Exception):
@@ -55,7 +57,7 @@ def make_pack(
     """Write a pack into `folder` now, whole or not at all, and put it on record.
 
     `told` hears of per cents. Returns where it is, its manifest and its SHA-256.
-    Raises WrongPeriod, RecordGap, OSError.
+    Raises WrongPeriod, RecordGap, PurgedMeanwhile, OSError.
     """
     now = timezone.now()
     period.check(now)
@@ -72,7 +74,7 @@ def make_pack(
             manifest = write_pack(Wish(period, actor, now, tell), out)
         with part.open("rb") as file:
             checked = verify_pack(file)
-    _note(actor, "evidence.made", f"{period}: SHA-256 {checked.sha256}")
+    _note(actor, MADE, f"{period}: SHA-256 {checked.sha256}")
     return path, manifest, checked.sha256
 
 
@@ -89,6 +91,8 @@ def run_pack(job_id: int, *, stopping: Callable[[], bool] = lambda: False) -> Ev
         log.warning("evidence.lost", pack=job.pk)
     except RecordGap as error:
         jobs.end(job, JobState.FAILED, f"{error} Verify the record, and compare the database with a backup.")
+    except PurgedMeanwhile as error:
+        jobs.end(job, JobState.FAILED, str(error))
     except OSError as error:
         jobs.end(job, JobState.FAILED, f"The file could not be written: {error.strerror or error}.")
     except Exception as error:
@@ -125,7 +129,8 @@ def check_pack(*, pack: EvidencePack, file: BinaryIO, actor: str) -> Checked:
     """
     try:
         checked = verify_pack(file)
-        if checked.sha256 != pack.sha256:
+        made = ActivityEvent.objects.filter(action=MADE, detail__endswith=checked.sha256)
+        if checked.sha256 != pack.sha256 or not made.exists():  # a row can be set to anything, the record not
             raise NotWhole("it is whole, but not the file that was made here")
         last = checked.manifest.activity
         there = ActivityEvent.objects.filter(hash=last.hash_after).exists()
@@ -196,7 +201,7 @@ def _finish(job: EvidencePack, manifest: Manifest, checked: Checked) -> None:
                 progress_percent=100,
                 progress_label="",
             )
-            _note(job.asked_by, "evidence.made", f"{job}: {job.period}, SHA-256 {checked.sha256}")
+            _note(job.asked_by, MADE, f"{job}: {job.period}, SHA-256 {checked.sha256}")
     except JobLost:
         job.file.delete(save=False)
         raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+from members.dates import day_in_words
+
 
 class WrongPeriod(Exception):
     """There can be no evidence of these days: one line, why."""
@@ -18,7 +20,7 @@ class Period:
     until: date
 
     def __str__(self) -> str:
-        return f"{self.since} to {self.until}"
+        return f"{day_in_words(self.since)} to {day_in_words(self.until)}"
 
     @property
     def start(self) -> datetime:
@@ -35,7 +37,7 @@ class Period:
         if self.until < self.since:
             raise WrongPeriod("It ends before it begins: swap the days.")
         if self.start > now:
-            raise WrongPeriod(f"It has not begun yet: {self.since} is to come.")
+            raise WrongPeriod(f"It has not begun yet: {day_in_words(self.since)} is to come.")
         if self.until == date.max:
             raise WrongPeriod("It has no end: choose a last day.")
 

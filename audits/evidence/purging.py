@@ -20,6 +20,7 @@ from audits.evidence.due import EVENTS, RULES, WORDS, Rule
 from audits.evidence.models import EvidencePack, RecordPurge
 from audits.history.retention import start_of
 from audits.models import RunReport
+from members.dates import day_in_words
 from members.jobs import UNFINISHED
 from members.operations import activity
 from members.operations.activity import Event
@@ -87,7 +88,7 @@ class _Purge:
             return None
         report.finished_at = timezone.now()
         went = ", ".join(f"{count:,} {WORDS[name]}" for name, count in report.counts.items())
-        what = f"{report}, of what ended before {self._before:%Y-%m-%d}: {went or 'nothing'}"
+        what = f"{report}, of what ended before {day_in_words(self._before)}: {went or 'nothing'}"
         with transaction.atomic():
             report.save()
             activity.record(events=[Event(self._actor, "records.purged", detail=what)], at=report.finished_at)
@@ -109,7 +110,8 @@ class _Purge:
             self._report = report
 
     def _delete_portion(self, rule: Rule) -> int:
-        return _delete(rule.due(self._before), rule.portion)
+        before = rule.cutoff(self._before, self._now)
+        return 0 if before is None else _delete(rule.due(before), rule.portion)
 
     def _delete_events(self) -> int:
         return purge_events(before=self._before, actor=self._actor, at=timezone.now(), most=EVENTS_AT_ONCE)

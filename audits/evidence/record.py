@@ -18,6 +18,13 @@ class RecordGap(Exception):
     """The record is not whole there: one line."""
 
 
+class PurgedMeanwhile(Exception):
+    """A part of what was to be packed is gone: one line, what to do."""
+
+    def __init__(self) -> None:
+        super().__init__("Old records were purged while the evidence was written: make it again.")
+
+
 @dataclass(slots=True)
 class Stretch:
     """The events from the first of the period to its last, without a gap, and where they are in the chain.

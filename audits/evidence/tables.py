@@ -111,6 +111,7 @@ RUN = {
     "Opened": "opened",
     "Resolved": "resolved",
     "Reopened": "reopened",
+    "Excluded": "excluded",
     "Open findings": "open_findings",
     "Summary": "summary",
     "Not seen": "blind_spots",

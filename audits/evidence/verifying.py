@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
+import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import PurePosixPath
-from typing import IO, Any, BinaryIO
+from typing import IO, BinaryIO
 
-from audits.evidence.manifest import ACTIVITY, LARGEST, MANIFEST, Manifest, PackedFile, WrongManifest
-from members.operations.chain import SAID, digest
+from audits.evidence.manifest import ACTIVITY, LARGEST, LINE, MANIFEST, Manifest, PackedFile, WrongManifest
+from members.operations.chain import digest
 
 _PORTION = 1 << 20
 _LONGEST_LINE = 16_000_000
@@ -22,6 +23,13 @@ _LONGEST_LINE = 16_000_000
 _SWELLING = 300
 """How many times larger than itself a pack may say that it unpacks to: text as ours comes to twenty."""
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_LOCAL, _LOCAL_BYTES, _LISTED_BYTES = "<26xHH", 30, 46
+"""What stands before a file's data, and how long that and its line in the directory are without the texts
+in them; the two numbers are those texts' lengths (APPNOTE.TXT of PKWARE, 4.3.7 and 4.3.12)."""
+_LONGEST_EXTRA = 32
+"""Bytes of the only extra field of ours: the sizes of a large file (4.5.3)."""
+_ENDS = (22, 98)
+"""Bytes after the directory, without and with the records of a large one (4.3.14 to 4.3.16)."""
 
 
 class NotWhole(Exception):
@@ -49,9 +57,12 @@ def verify_pack(file: BinaryIO, *, told: Callable[[int], None] = lambda percent:
         size += len(portion)
     try:
         with zipfile.ZipFile(file) as archive:
-            manifest = _verify(archive, size, told)
+            entries = _entries(archive, size)
+            _check_layout(file, entries.values(), size)
+            manifest = _verify(archive, entries, told)
     except (
         zipfile.BadZipFile,
+        struct.error,
         zlib.error,
         EOFError,
         NotImplementedError,
@@ -68,8 +79,9 @@ def _words(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _verify(archive: zipfile.ZipFile, size: int, told: Callable[[int], None]) -> Manifest:
-    entries = _entries(archive, size)
+def _verify(
+    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], told: Callable[[int], None]
+) -> Manifest:
     if MANIFEST not in entries:
         raise NotWhole("it has no manifest.json")
     manifest = Manifest.from_json(_read_manifest(archive, entries.pop(MANIFEST)))
@@ -105,20 +117,35 @@ def _entries(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
             raise NotWhole(f"a file has a name that leads elsewhere: {_shown(name)}")
         if name in found:
             raise NotWhole(f"a file is there twice: {_shown(name)}")
-        if entry.flag_bits & 0x1 or entry.compress_type not in _PLAIN:
+        is_file = stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG)
+        if entry.flag_bits & 0x9 or entry.compress_type not in _PLAIN or not is_file:
             raise NotWhole(f"a file is packed in another way than ours: {_shown(name)}")
         found[name] = entry
-    if archive.comment:
+    if archive.comment or any(entry.comment for entry in found.values()):
         raise NotWhole("a comment was put in")
     swollen = sum(entry.file_size for entry in found.values())
     if swollen > _SWELLING * size:
         raise NotWhole(
             f"it would unpack to {swollen:,} bytes, {_SWELLING} times its size: nobody should open it"
         )
-    places = sorted((entry.header_offset, entry.compress_size) for entry in found.values())
-    if any(start + packed > following for (start, packed), (following, _) in pairwise(places)):
-        raise NotWhole("its files overlap each other: nobody should open it")
     return found
+
+
+def _check_layout(file: BinaryIO, entries: Iterable[zipfile.ZipInfo], size: int) -> None:
+    """The files lie side by side from the first byte on, then comes their directory, and nothing more.
+
+    Else a program that reads from the beginning might unpack other files than those that were checked.
+    """
+    end = listed = 0
+    for entry in sorted(entries, key=lambda entry: entry.header_offset):
+        file.seek(entry.header_offset)
+        name, extra = struct.unpack(_LOCAL, file.read(_LOCAL_BYTES))
+        if entry.header_offset != end or max(extra, len(entry.extra)) > _LONGEST_EXTRA:
+            raise NotWhole("something was put in between its files, or they overlap: nobody should open it")
+        end += _LOCAL_BYTES + name + extra + entry.compress_size
+        listed += _LISTED_BYTES + name + len(entry.extra)
+    if size - end - listed not in _ENDS:
+        raise NotWhole("something was put in beside its files: nobody should open it")
 
 
 def _read_manifest(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -191,14 +218,18 @@ def _verify_chain(lines: _Lines, manifest: Manifest) -> None:
 def _link(line: bytes, last: str) -> tuple[str, str]:
     """The hash of an event, and what is wrong with it; "" when nothing is."""
     try:
-        event: Mapping[str, Any] = json.loads(line)
-        previous, at, said = event["previous_hash"], event["at"], [event[name] for name in SAID]
+        pairs = json.loads(
+            line, object_pairs_hook=tuple
+        )  # a name twice is one thing to us, another to others
+        names, (_, previous, at, *said, hash) = zip(*pairs, strict=True)
+        if names != LINE or not isinstance(pairs, tuple):
+            raise ValueError(names)
         right = digest(previous, at, said)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         return "", "it is no event"
     if previous != last:
         return "", "an event before it is missing, or was put in"
-    return right, "" if event.get("hash") == right else "it was changed"
+    return right, "" if hash == right else "it was changed"
 
 
 def _shown(name: str) -> str:

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
@@ -17,11 +17,13 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 
 from audits.evidence.manifest import ACTIVITY, MANIFEST, Manifest, PackedFile, Segment
+from audits.evidence.models import RecordPurge
 from audits.evidence.period import Period
-from audits.evidence.record import Stretch
+from audits.evidence.record import PurgedMeanwhile, RecordGap, Stretch
 from audits.evidence.tables import CHUNK, TABLES, Table, operations_of, runs_of, text_of
 from audits.history.sinks import ZipSink
 from audits.models import RunReport
+from members.dates import day_in_words, moment_in_words
 from members.operations.models import OperationReport
 from members.spreadsheet import csv_safe
 
@@ -71,9 +73,19 @@ def workload(period: Period) -> int:
 
 
 def write_pack(wish: Wish, out: BinaryIO) -> Manifest:
-    """Write the whole pack. Raises RecordGap, OSError. Memory grows with the number of files alone."""
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        return _Pack(wish, ZipSink(archive)).write()
+    """Write the whole pack. Raises RecordGap, PurgedMeanwhile, OSError.
+
+    Memory grows with the number of files alone.
+    """
+    purged = _newest_purges()
+    try:
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            manifest = _Pack(wish, ZipSink(archive)).write()
+    except RecordGap:
+        _check_unchanged(purged)  # else it is that gap
+        raise
+    _check_unchanged(purged)
+    return manifest
 
 
 @dataclass(slots=True)
@@ -103,11 +115,8 @@ class _Pack:
         period = self.wish.period
         stretch = Stretch.of(period)
         if period.end > self.wish.made_at:
-            self.notes.append("The period was not over when this was made.")
-        if stretch.purged:
-            self.notes.append(
-                "What happened at the beginning of the period was purged before: its time was over."
-            )
+            self.notes.append(_not_over(period, self.wish.made_at))
+        self.notes += _gone_before(period, stretch)
         activity = self._activity(stretch)  # the names stand in the order of the alphabet
         self._stored(_workbooks(period), "audits", "The workbook of audit")
         for table in TABLES:
@@ -180,6 +189,36 @@ class _Pack:
         if gone:
             more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
             self.notes.append(f"{what} {', '.join(gone[:_NAMED])}{more} is not there any more.")
+
+
+def _newest_purges() -> list[tuple[int, object]]:
+    """Other ones after every portion that a purge deleted; two may go on at a time."""
+    return list(RecordPurge.objects.order_by("-pk").values_list("pk", "counts")[:2])
+
+
+def _check_unchanged(purged: list[tuple[int, object]]) -> None:
+    """Raises PurgedMeanwhile."""
+    if _newest_purges() != purged:
+        raise PurgedMeanwhile
+
+
+def _not_over(period: Period, made_at: datetime) -> str:
+    """What a pack that was made too early cannot hold yet."""
+    return (
+        f"The period was not over when this was made: it goes on until {day_in_words(period.until)}, and "
+        f"nothing that happened after {moment_in_words(made_at)} is in here. Make it again after that day."
+    )
+
+
+def _gone_before(period: Period, stretch: Stretch) -> Iterator[str]:
+    """What there is nothing to tell of any more."""
+    told = ("findings", "changes", "runs", "operations")
+    purges = RecordPurge.objects.filter(before__gt=period.start, counts__has_any_keys=told)
+    if stretch.purged or purges.exists():
+        yield "What happened at the beginning of the period was purged before: its time was over."
+    kept = timedelta(days=settings.LOOK_RETENTION_DAYS)
+    if RecordPurge.objects.filter(counts__has_key="looks", started_at__gt=period.start + kept).exists():
+        yield "Audits of single groups at its beginning were purged before: their time was over."
 
 
 def _workbooks(period: Period) -> QuerySet[Any]:

@@ -13,6 +13,7 @@ from django.urls import reverse
 from audits.exclusions.effects import accepting, with_need
 from audits.lifecycle import Change, State
 from audits.models import Finding, FindingChange
+from members.dates import day_in_words
 from members.models import Exclusion, Group
 from members.notices.kinds import NoticeKind
 from members.notices.services import write
@@ -89,7 +90,7 @@ def _tell_ending(exclusion: Any, group: str) -> bool:
     )
     notice = write(
         kind=NoticeKind.EXCLUSION_ENDING,
-        text=f"The exclusion of {who} in {group} ends on {exclusion.expires}.\n{then}",
+        text=f"The exclusion of {who} in {group} ends on {day_in_words(exclusion.expires)}.\n{then}",
         path=reverse("admin:members_exclusion_change", args=[exclusion.pk]),
         once=f"exclusion {exclusion.pk} ends {exclusion.expires}",
     )

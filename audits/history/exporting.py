@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from audits.history.feed import Excerpt, chapter_of, sparing_memory, within
 from audits.history.formats import Format
 from audits.history.models import Blob, Conversation, Message, MessageFile
 from audits.history.renderers.base import Chapter, Renderer
-from audits.history.sinks import FolderSink, ZipSink, put_in_place, whole_file, whole_folder
+from audits.history.sinks import FolderSink, ZipSink, part_folder, put_in_place, whole_file, whole_folder
 from audits.history.store import conversation_of
 from members.models import Group
 
@@ -90,7 +89,8 @@ def check(wish: ExportWish) -> None:
         names = ", ".join(strangers[:3]) + (" …" if len(strangers) > 3 else "")
         platform = " and ".join(sorted(platform.label for platform in holds))
         raise WrongFormat(
-            f"{wish.format} is for {platform} only, and not for {names}: take html, text or jsonl."
+            f"“{wish.format.label}” is for {platform} only, and not for {names}: take web pages, "
+            "plain text or JSON lines."
         )
 
 
@@ -164,10 +164,9 @@ def export_name(wish: ExportWish) -> str:
 
 def _one_by_one(wish: ExportWish, renderer: Renderer, folder: Path) -> Iterator[Path]:
     """A file or folder for each group, moved into place when all of them are written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export.") as part:
-        renderer.render(_chapters(wish), FolderSink(Path(part)))
-        for entry in sorted(Path(part).iterdir()):
+    with part_folder(folder, "export") as part:
+        renderer.render(_chapters(wish), FolderSink(part))
+        for entry in sorted(part.iterdir()):
             target = folder / entry.name
             put_in_place(entry, target)
             if target.is_file():

@@ -64,14 +64,14 @@ def request_export(*, wish: ExportWish, asked_by: str, sync_first: bool = True) 
         sync=sync,
         asked_by=asked_by,
     )
-    _note(asked_by, "export.requested", wish.groups, f"Export {job.pk}, {wish.format}")
+    _note(asked_by, "export.requested", wish.groups, f"Export {job.pk}, {wish.format.label}")
     return job
 
 
 @transaction.atomic
 def note_export(*, wish: ExportWish, actor: str) -> None:
     """Put on record that an export was written without a job."""
-    _note(actor, "export.written", wish.groups, wish.format)
+    _note(actor, "export.written", wish.groups, wish.format.label)
 
 
 def run_export(job_id: int, *, stopping: Callable[[], bool] = lambda: False) -> ExportJob:
@@ -110,14 +110,14 @@ def cancel_export(*, job_id: int, actor: str) -> bool:
         return False
     if job.sync_id is not None:
         jobs.cancel(SyncJob, job.sync_id)
-    _note(actor, "export.cancelled", groups_of(job), f"Export {job.pk}, {job.format}")
+    _note(actor, "export.cancelled", groups_of(job), f"Export {job.pk}, {job.get_format_display()}")
     return True
 
 
 @transaction.atomic
 def note_download(*, job: ExportJob, actor: str) -> None:
     """Put on record that somebody took the file away."""
-    _note(actor, "export.downloaded", groups_of(job), f"Export {job.pk}, {job.format}")
+    _note(actor, "export.downloaded", groups_of(job), f"Export {job.pk}, {job.get_format_display()}")
 
 
 def forget_expired() -> int:

@@ -21,18 +21,31 @@ class Format(StrEnum):
 
     @property
     def label(self) -> str:
+        """What people call it; commands use the value."""
         return _LABELS[self]
+
+    @property
+    def choice(self) -> str:
+        """Its label with what it is for, where somebody chooses."""
+        return f"{self.label}: {_USES[self]}"
 
     def renderer(self) -> Renderer:
         return _RENDERERS[self]()
 
 
 _LABELS = {
-    Format.SLACK_ZIP: "Slack export (ZIP, for Slack's own readers)",
-    Format.TELEGRAM_JSON: "Telegram Desktop (result.json)",
-    Format.HTML: "Web pages (HTML, to read and print)",
+    Format.SLACK_ZIP: "Slack export (ZIP)",
+    Format.TELEGRAM_JSON: "Telegram Desktop (JSON)",
+    Format.HTML: "Web pages (HTML)",
     Format.TEXT: "Plain text",
-    Format.JSONL: "JSON lines (for programs)",
+    Format.JSONL: "JSON lines",
+}
+_USES = {
+    Format.SLACK_ZIP: "for what reads Slack's own exports",
+    Format.TELEGRAM_JSON: "for what reads Telegram's own exports",
+    Format.HTML: "to read and print",
+    Format.TEXT: "to read and search",
+    Format.JSONL: "for programs",
 }
 _RENDERERS: dict[Format, type[Renderer]] = {
     Format.SLACK_ZIP: SlackZip,

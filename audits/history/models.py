@@ -8,6 +8,7 @@ from django.db import models
 from simple_history.models import HistoricalRecords
 
 from audits.history.formats import Format
+from members.dates import day_in_words
 from members.jobs import Job
 from members.models import Category, Group, choices
 from members.platforms.history import FileKind, MessageKind
@@ -181,7 +182,7 @@ class WeekOfTalk(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Week of {self.monday}"
+        return f"Week of {day_in_words(self.monday)}"
 
 
 class Liveliness(Conversation):
@@ -231,7 +232,7 @@ class ExportJob(Job):
     """One export: its wish, and the file it left behind for as long as it is kept."""
 
     groups = models.JSONField(help_text="Platform and id of each group, in their order.")
-    format = models.CharField(max_length=15, choices=choices(Format))
+    format = models.CharField(max_length=15, choices=[(str(format), format.label) for format in Format])
     since = models.DateTimeField(null=True, blank=True)
     until = models.DateTimeField(null=True, blank=True)
     media = models.BooleanField(default=False)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+PART = ".export-part"
+"""How the names of half written files and folders end; they begin with a dot."""
+JUST_MADE = 60.0
+"""Seconds within which whoever made one may not hold it yet."""
 _TIMELESS = (1980, 1, 1, 0, 0, 0)
 """The oldest date that a ZIP can hold: the same messages make the same bytes, whenever."""
 
@@ -69,13 +75,15 @@ class ZipSink:
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place when all went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    clear_leftovers(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     os.close(handle)
     part = Path(name)
     try:
-        yield part
-        part.chmod(0o644)
-        part.replace(path)
+        with _held(part):
+            yield part
+            part.chmod(0o644)
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -83,14 +91,51 @@ def whole_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside `path` that takes its place when all went well; what was there goes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
+    with part_folder(path.parent, path.name) as part:
         yield part
         part.chmod(0o755)
         put_in_place(part, path)
+
+
+@contextmanager
+def part_folder(folder: Path, name: str) -> Iterator[Path]:
+    """A temporary folder in `folder`, which is made where it is missing; at the end it goes with its rest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(folder)
+    part = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}.", suffix=PART))
+    try:
+        with _held(part):
+            yield part
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Delete what killed exports left half written in `folder`; what somebody still writes is held."""
+    for part in folder.glob(f".*{PART}"):
+        with suppress(OSError):
+            if time.time() - part.lstat().st_mtime < JUST_MADE:
+                continue
+            with _held(part, surely=True):
+                if part.is_dir():
+                    shutil.rmtree(part, ignore_errors=True)
+                else:
+                    part.unlink()
+
+
+@contextmanager
+def _held(part: Path, *, surely: bool = False) -> Iterator[None]:
+    """`part` is ours for as long as this process lives, where the file system knows locks.
+
+    With `surely` raises OSError where it does not, and where it is somebody else's.
+    """
+    handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        with nullcontext() if surely else suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 def put_in_place(part: Path, path: Path) -> None:

@@ -31,6 +31,7 @@ from audits.display import run_time, started_by
 from audits.printing.content import Changes, Gap, PlatformLine, PrintedRun
 from audits.printing.letters import BOLD, PLAIN, markup, register_fonts
 from members.charts import percent
+from members.dates import day_in_words
 from members.platforms.types import Platform
 from members.time_charts import Series
 
@@ -103,7 +104,7 @@ def _story(printed: PrintedRun) -> Iterator[Flowable]:
         markup(
             f"{run.get_state_display()} on {_moment(run.finished_at)}, in {run_time(run)}; "
             f"started by {started_by(run)}. Findings: {run.opened + run.reopened:,} opened, "
-            f"{run.resolved:,} resolved, {run.open_findings:,} open afterwards."
+            f"{run.resolved:,} resolved, {run.excluded:,} excluded, {run.open_findings:,} open afterwards."
         ),
         TEXT,
     )
@@ -174,8 +175,8 @@ def _trend(series: Sequence[Series]) -> Drawing:
         y = below + height * share / 100
         drawing.add(Line(left, y, WIDTH, y, strokeColor=_RULE, strokeWidth=0.5))
         label(left - 4, y - 2.5, f"{share} %", "end")
-    label(left, 3, f"{start:%d %b %Y}", "start")
-    label(WIDTH, 3, f"{max(times):%d %b %Y}", "end")
+    label(left, 3, day_in_words(start), "start")
+    label(WIDTH, 3, day_in_words(max(times)), "end")
     for number, each in enumerate(series):
         color = _LINES[number % len(_LINES)]
         places: list[float] = []

@@ -15,6 +15,7 @@ from audits.remediation.draft import ALREADY_THERE, in_order
 from audits.remediation.facts import Facts, Standing
 from audits.remediation.reading import read_facts
 from audits.remediation.recheck import unwanted_additions
+from members.dates import day_in_words
 from members.models import Group
 from members.operations.membership import ADD
 from members.operations.messages import INVITED_TO, MESSAGE, GroupToJoin, Letter, message_step
@@ -155,7 +156,7 @@ def _reasons(targets: Sequence[Target]) -> Mapping[int, str]:
     for at, target in enumerate(targets):
         when = sent.get((target.platform, target.user_id, target.group_id))
         if when is not None:
-            reasons.setdefault(at, f"Was sent a link on {when:%Y-%m-%d}, which works for a week.")
+            reasons.setdefault(at, f"Was sent a link on {day_in_words(when)}, which works for a week.")
     return reasons
 
 

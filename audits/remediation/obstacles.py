@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from audits.remediation.facts import Place, Standing
 from audits.remediation.selections import Where
+from members.dates import day_in_words
 from members.operations.plan import Target
 from members.platforms.types import Platform
 from members.policy import (
@@ -92,7 +93,7 @@ def of_exclusion(exclusion: Exclusion | None) -> str:
     """Why an accepted exception keeps somebody out, with its own reason and its end."""
     if exclusion is None:
         return ""
-    end = f"until {exclusion.expires:%Y-%m-%d}" if exclusion.expires else "without an end"
+    end = f"until {day_in_words(exclusion.expires)}" if exclusion.expires else "without an end"
     return f"Excluded {end}: {exclusion.reason}"
 
 

@@ -8,7 +8,16 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from audits.contract import totals
-from audits.display import CHANGE_TONES, VERDICT_TONES, progress_label, run_badge, run_time, started_by, words
+from audits.display import (
+    CHANGE_TONES,
+    VERDICT_TONES,
+    ended,
+    progress_label,
+    run_badge,
+    run_time,
+    started_by,
+    words,
+)
 from audits.lifecycle import State
 from audits.models import AuditRun, Finding
 from audits.run_page import RunPage
@@ -57,7 +66,7 @@ def groups_card(run: AuditRun) -> SafeString:
 @register.simple_tag
 def findings_card(run: AuditRun) -> SafeString:
     """How many problems were open when the run ended, and what it did to them."""
-    note = f"{run.opened + run.reopened:,} new, {run.resolved:,} resolved"
+    note = f"{run.open_before:,} before, {run.opened + run.reopened:,} new, {ended(run)}"
     return stat_card(
         "Open findings", f"{run.open_findings:,}", note=note, url=reverse("admin:audits_finding_changelist")
     )

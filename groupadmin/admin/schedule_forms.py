@@ -163,9 +163,9 @@ class ScheduledExportForm(TimedForm):
         label="Conversations", choices=_sets, help_text="Whichever they are when it runs."
     )
     format = forms.ChoiceField(
-        choices=[(str(each), each.label) for each in Format],
+        choices=[(str(each), each.choice) for each in Format],
         initial=str(Format.HTML),
-        help_text="HTML is for reading, the others are for programs.",
+        help_text="One file for each run.",
     )
     span = forms.ChoiceField(
         label="Messages",

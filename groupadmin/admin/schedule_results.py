@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.apps import apps
@@ -13,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from groupadmin.models import Schedule, ScheduleRun
 from groupadmin.schedule_watch import LATE
+from members.dates import moment_in_words
 from members.records import link
 from members.ui import Tone, badge, duration
 
@@ -41,7 +43,7 @@ def in_words(schedule: Schedule) -> SafeString:
     run = run_of(schedule)
     if run is None or not (run.outcome or run.missed_at):
         return SafeString("")
-    parts = [badge("Missed", "bad", hint=_why_missed(run))] if run.missed_at else []
+    parts = [badge("Missed", "bad", hint=_why_missed(run, run.missed_at))] if run.missed_at else []
     row = getattr(schedule, "made_row", None)
     if row is not None:
         parts.append(format_html("{}: {}", link(row), _state(row)))
@@ -56,9 +58,9 @@ def run_of(schedule: Schedule) -> ScheduleRun | None:
     return run
 
 
-def _why_missed(run: ScheduleRun) -> str:
-    due = f"It was due at {run.missed_at:%Y-%m-%d %H:%M} UTC"
-    if run.started_at is None or (run.missed_at and run.started_at < run.missed_at):
+def _why_missed(run: ScheduleRun, missed_at: datetime) -> str:
+    due = f"It was due at {moment_in_words(missed_at)}"
+    if run.started_at is None or run.started_at < missed_at:
         return f"{due} and has not run since."
     if run.due_at is not None and run.started_at - run.due_at > LATE:
         late = duration((run.started_at - run.due_at).total_seconds())

@@ -28,7 +28,10 @@ from groupadmin.admin.schedule_forms import (
     TimedForm,
 )
 from groupadmin.models import Schedule
+from groupadmin.schedule_watch import runs_often
 from groupadmin.schedules import AUDIT_TASK, EXPORT_TASK, SYNC_TASK
+from members.odd_addresses import OddAddresses
+from members.records import link
 from members.ui import named_actions, time_tag
 
 if TYPE_CHECKING:
@@ -40,11 +43,15 @@ for model in (PeriodicTask, CrontabSchedule, IntervalSchedule, SolarSchedule, Cl
     admin.site.unregister(model)  # one page says it all, and none lets a task be mistyped
 
 
+_NOTED = "It runs so often that only about one run a minute is written down, and every change of its outcome."
+
+
 @admin.register(Schedule)
-class ScheduleAdmin(ScheduleAdminBase):
+class ScheduleAdmin(OddAddresses, ScheduleAdminBase):
     """People schedule audits, syncs and exports; what the product needs can be switched on and off."""
 
-    list_display = ("name", "purpose", "rhythm", "switched_on", "last_run", "next_run")
+    list_display = ("title", "rhythm", "switched_on", "last_run", "next_run")
+    list_display_links = None
     list_select_related = ("crontab", "interval", "solar", "clocked", "run")
     actions = ("switch_on", "switch_off")
     change_list_template = "admin/groupadmin/schedule/change_list.html"
@@ -93,6 +100,12 @@ class ScheduleAdmin(ScheduleAdminBase):
     def get_action_choices(self, request: HttpRequest, *args: Any, **options: Any) -> list[tuple[str, str]]:
         return named_actions(super().get_action_choices(request))
 
+    @admin.display(description="Schedule", ordering="name")
+    def title(self, schedule: Schedule) -> SafeString:
+        """What it is called, and below it what it does: two columns would push the times out of sight."""
+        purpose = schedules.purpose(schedule)
+        return format_html('{}<br><span class="quiet">{}</span>', link(schedule), purpose)
+
     @admin.display(description="What it does")
     def purpose(self, schedule: Schedule) -> str:
         return schedules.purpose(schedule)
@@ -110,6 +123,8 @@ class ScheduleAdmin(ScheduleAdminBase):
         """When it began, and what came of it."""
         run = results.run_of(schedule)
         began = time_tag((run and run.started_at) or schedule.last_run_at)
+        if run is not None and runs_often(schedule):
+            began = format_html('{} <span class="quiet inline" title="{}">or later</span>', began, _NOTED)
         outcome = results.in_words(schedule)
         return format_html("{}<br>{}", began, outcome) if outcome else began
 

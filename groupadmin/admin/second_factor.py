@@ -82,7 +82,12 @@ def set_up_view(request: HttpRequest) -> HttpResponse:
             form.refuse("This page was open for too long: scan the code again.")
         else:
             try:
-                app, codes = second_factor.set_up(user=user, secret=secret, code=form.cleaned_data["code"])
+                app, codes = second_factor.set_up(
+                    user=user,
+                    secret=secret,
+                    code=form.cleaned_data["code"],
+                    may_replace=user.is_verified(),
+                )
             except CodeRefused as error:
                 form.refuse(str(error))
             else:

@@ -16,14 +16,17 @@ from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 from django_otp.plugins.otp_static.models import StaticDevice
 
 from groupadmin import second_factor
 from groupadmin.access import note
+from groupadmin.api.models import ApiToken
 from groupadmin.models import AuthenticatorApp
 from groupadmin.roles import ABILITIES, APPS, ROLES
+from members.odd_addresses import OddAddresses
 from members.ui import DASH, badge, named_actions, time_tag
 
 admin.site.unregister(StaticDevice)  # recovery codes are nobody's to read
@@ -61,7 +64,7 @@ _USER_HELP = {
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(OddAddresses, DjangoUserAdmin):
     empty_hint = "Add whoever shall sign in, and give them a role."
     list_display = ("username", "full_name", "roles", "may_sign_in", "factor", "last_seen")
     list_filter = ("groups", "is_active", "is_superuser")
@@ -147,11 +150,17 @@ class UserAdmin(DjangoUserAdmin):
         said += [f"is not {role} any more" for role in sorted(before - after)]
         if change and rights != set(user.user_permissions.all()):
             said.append("has other permissions of their own")
+        if change and "username" in form.changed_data:  # the record names who acted by it
+            said.append(f"was called {form.initial['username']}")
+        if change and "email" in form.changed_data:  # it says which employee they are
+            said.append("has another e-mail address")
         actor: Any = request.user
         if not change:
             note(actor, "user.added", user, "; ".join(said))
         elif said:
             note(actor, "user.changed", user, "; ".join(said))
+        if "is_active" in form.changed_data and not user.is_active:
+            _tell_of_tokens(request, user)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         response: HttpResponse = super().user_change_password(request, id, form_url)
@@ -222,7 +231,7 @@ class UserAdmin(DjangoUserAdmin):
 
 
 @admin.register(Group)
-class RoleAdmin(DjangoGroupAdmin):
+class RoleAdmin(OddAddresses, DjangoGroupAdmin):
     empty_hint = "“manage.py migrate” brings the three roles back; or add one of your own."
     list_display = ("name", "purpose", "people")
     fields = ("name", "what_roles_may_do", "permissions")
@@ -286,6 +295,17 @@ class RoleAdmin(DjangoGroupAdmin):
 def _permissions() -> QuerySet[Permission]:
     """Those that mean something here: Django and the packages bring others along."""
     return Permission.objects.filter(content_type__app_label__in=APPS).select_related("content_type")
+
+
+def _tell_of_tokens(request: HttpRequest, user: User) -> None:
+    """A token outlives whoever made it, and they may have kept it."""
+    left = ApiToken.objects.filter(
+        made_by=user.get_username(), revoked_at=None, expires_at__gt=timezone.now()
+    )
+    if names := ", ".join(left.values_list("name", flat=True)):
+        messages.warning(
+            request, f"{user} made API tokens that still open it: {names}. Revoke what they may have kept."
+        )
 
 
 def _may_do_everything(request: HttpRequest) -> bool:

@@ -12,6 +12,8 @@ from django.db.models import Q, QuerySet
 
 from groupadmin.api.problems import bad_request
 
+MOST_VALUES = 100
+"""How often a filter may be given: each is a part of one query."""
 Schema: TypeAlias = Mapping[str, Any]
 """JSON Schema 2020-12, as OpenAPI 3.1 has it."""
 
@@ -57,6 +59,8 @@ class Filter:
 
     def narrow(self, rows: QuerySet[Any], texts: Sequence[str]) -> QuerySet[Any]:
         """Raises Problem for a text that is no value of the parameter."""
+        if len(texts) > MOST_VALUES:
+            raise bad_request(f"{self.name}: at most {MOST_VALUES} values at a time.")
         wanted = Q()
         for text in texts:
             wanted |= self.condition(parsed(self.name, text, self.schema))
@@ -81,6 +85,8 @@ class Resource:
 
 def parsed(name: str, text: str, schema: Schema) -> Any:
     """The value that the text of a parameter means. Raises Problem where it means none."""
+    if "\0" in text:  # no database has such a text
+        raise bad_request(f"{name}: leave the character NUL out.")
     if "enum" in schema and text not in schema["enum"]:
         raise bad_request(f"{name}: “{text}” is none of {', '.join(schema['enum'])}.")
     if schema["type"] == "boolean":
@@ -97,8 +103,10 @@ def _moment(name: str, text: str) -> datetime:
         if len(text) == len("2027-01-31"):
             return datetime.combine(date.fromisoformat(text), time(), UTC)
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise bad_request(f"{name}: write a day or a moment in UTC, like 2027-01-31 or 2027-01-31T08:00:00Z.")
-    return moment
+        if moment.tzinfo is None:
+            raise ValueError(text)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise bad_request(
+            f"{name}: write a day or a moment in UTC, like 2027-01-31 or 2027-01-31T08:00:00Z."
+        ) from None

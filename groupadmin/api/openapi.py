@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from groupadmin.api.fields import NUMBER, TEXT, Field, Filter, Resource, nullable, word
+from groupadmin.api.fields import MOST_VALUES, NUMBER, TEXT, Field, Filter, Resource, nullable, word
 from groupadmin.api.problems import CONTENT_TYPE
 from groupadmin.api.reading import DEFAULT_LIMIT, MOST
 from groupadmin.api.resources import RESOURCES
@@ -129,7 +129,7 @@ def _parameter(each: Filter) -> dict[str, Any]:
         "name": each.name,
         "in": "query",
         "description": each.about,
-        "schema": {"type": "array", "items": each.schema},
+        "schema": {"type": "array", "items": each.schema, "maxItems": MOST_VALUES},
     }
 
 

@@ -16,11 +16,11 @@ from django.utils import timezone
 from groupadmin.access import note
 from groupadmin.api.models import ApiToken
 from groupadmin.api.problems import Problem
+from members.dates import moment_in_words
 
 PREFIX = "gadm_"
 """By which people, and our own logs, recognise one."""
 _SHOWN = len(PREFIX) + 4
-_BEARER = "Bearer "
 
 
 def digest_of(token: str) -> str:
@@ -39,7 +39,7 @@ def make_token(*, name: str, expires_at: datetime, actor: User) -> tuple[ApiToke
         made_at=timezone.now(),
         expires_at=expires_at,
     )
-    note(actor, "api_token.made", name, f"{token.start}…, until {expires_at:%Y-%m-%d %H:%M} UTC")
+    note(actor, "api_token.made", name, f"{token.start}…, until {moment_in_words(expires_at)}")
     return token, text
 
 
@@ -56,8 +56,9 @@ def revoke_token(*, token: ApiToken, actor: User) -> bool:
 
 def admit(authorization: str, now: datetime) -> ApiToken:
     """The token in an Authorization header, with one call counted. Raises Problem where it opens nothing."""
-    text = authorization.removeprefix(_BEARER).strip()
-    if not authorization.startswith(_BEARER) or not text:
+    scheme, _, text = authorization.strip().partition(" ")
+    text = text.strip()
+    if scheme.lower() != "bearer" or not text:  # in any case (RFC 9110, 11.1)
         raise _refused("Send a token: “Authorization: Bearer …”. An owner makes one in the admin.")
     token = ApiToken.objects.filter(digest=digest_of(text)).first()
     if token is None:

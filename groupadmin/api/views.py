@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -19,7 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from groupadmin.api.fields import Resource
 from groupadmin.api.openapi import document
-from groupadmin.api.problems import Problem
+from groupadmin.api.problems import Problem, bad_request
 from groupadmin.api.reading import read_all, read_one, read_page
 from groupadmin.api.tokens import admit
 from members.spreadsheet import csv_safe
@@ -45,6 +46,8 @@ def answered(view: View) -> View:
             response = view(request, **kwargs)
         except Problem as problem:
             response = problem.response()
+        except TooManyFieldsSent:
+            response = bad_request("These are too many parameters.").response()
         except Exception:
             logger.exception("The API could not answer %s", request.path)
             detail = "Something went wrong on our side; the log has it. Try again later."

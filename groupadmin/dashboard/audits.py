@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from audits.coverage import Share, groups_by_verdict, share_of
-from audits.display import RUN_TONES, VERDICT_TONES, progress_label, words
+from audits.display import RUN_TONES, VERDICT_TONES, ended, progress_label, words
 from audits.models import AuditRun, RunState
 from audits.trends import WINDOW, coverage_points, telling_runs, value_before
 from groupadmin.dashboard.links import Reader, admin_url, list_url, may_view, page_url
@@ -39,6 +39,7 @@ _SHOWN = (
     "opened",
     "resolved",
     "reopened",
+    "excluded",
     "open_findings",
 )
 """What this page needs of a run; the rest may be large."""
@@ -161,7 +162,10 @@ def _stats(
     before = _flow(recorded, now - 2 * WEEK, now - WEEK)
     url = admin_url(AuditRun, "changelist")
     yield Stat("Opened this week", f"{came:,}", url, f"{before[0]:,} the week before", tone="bad")
-    yield Stat("Resolved this week", f"{went:,}", url, f"{before[1]:,} the week before", tone="good")
+    note = f"{before[1]:,} the week before"
+    if excluded := sum(run.excluded for run in _within(recorded, now - WEEK, now)):
+        note += f"; {excluded:,} more excluded"
+    yield Stat("Resolved this week", f"{went:,}", url, note, tone="good")
     if blind_spots is not None:
         reason = blind_spots.reasons[0][1] if blind_spots.reasons else "Everything in scope was seen"
         yield Stat("Blind spots", f"{blind_spots.count:,}", blind_spots.url, reason)
@@ -179,8 +183,12 @@ def _signed(points: int) -> str:
 
 def _flow(recorded: Iterable[AuditRun], start: datetime, end: datetime) -> tuple[int, int]:
     """How many findings came and went in runs that ended after `start` and until `end`."""
-    within = [run for run in recorded if run.finished_at and start < run.finished_at <= end]
+    within = _within(recorded, start, end)
     return sum(run.opened + run.reopened for run in within), sum(run.resolved for run in within)
+
+
+def _within(recorded: Iterable[AuditRun], start: datetime, end: datetime) -> list[AuditRun]:
+    return [run for run in recorded if run.finished_at and start < run.finished_at <= end]
 
 
 def _flows(recorded: Sequence[AuditRun], now: datetime) -> tuple[Flow, ...]:
@@ -249,9 +257,7 @@ def _blind_spots(speaking: dict[Platform, AuditRun]) -> BlindSpots | None:
 
 def _run(run: AuditRun) -> Run:
     outcome = (
-        f"{run.opened + run.reopened:,} findings new, {run.resolved:,} ended"
-        if run.finished
-        else progress_label(run)
+        f"{run.opened + run.reopened:,} findings new, {ended(run)}" if run.finished else progress_label(run)
     )
     return Run(
         name=str(run),

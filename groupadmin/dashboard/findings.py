@@ -56,7 +56,7 @@ def load_findings(user: Reader, trend: tuple[float, ...] = ()) -> Findings:
         return Findings((), (), (), ())
     kinds = Finding.objects.filter(state=State.OPEN).order_by().values_list("kind").annotate(n=Count("*"))
     found = dict(kinds)
-    counts = Counter({kind: found[kind] for kind in KINDS_BY_URGENCY if kind in found})
+    counts = Counter[str]({kind: found[kind] for kind in KINDS_BY_URGENCY if kind in found})
     unresolved = FindingKind.UNRESOLVED_IDENTITY
     return Findings(
         stats=(

@@ -14,6 +14,7 @@ from groupadmin import schedules
 from groupadmin.dashboard.links import Reader, admin_url, may_view, page_url
 from groupadmin.dashboard.pieces import Health, NextRun
 from groupadmin.models import Schedule
+from members.dates import moment_in_words
 from members.platforms.types import Platform
 from members.ui import Tone
 from telegram_ops import gateway
@@ -130,7 +131,7 @@ def _kicks(user: Reader, now: datetime) -> Iterable[Health]:
     if not on:
         yield Health("Kicks", "Off", "good", by, switch.changed_at, url)
         return
-    until = f"until {switch.expires_at:%d %b, %H:%M} UTC" if switch.expires_at else "without an end"
+    until = f"until {moment_in_words(switch.expires_at)}" if switch.expires_at else "without an end"
     yield Health("Kicks", "On", "warn", f"{until} {by}".strip(), switch.changed_at, url)
 
 

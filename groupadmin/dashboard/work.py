@@ -13,9 +13,10 @@ from django.db.models import Count, Q, QuerySet, Value
 from groupadmin.dashboard.links import Reader, admin_url, list_url, may_view, page_url
 from groupadmin.dashboard.pieces import Job, Notice, OpenPlan
 from members.models import ENDS_SOON, Employee, Exclusion, ending_soon
-from members.operations.display import STATE_WORDS, kind_label
+from members.operations.display import kind_label
 from members.operations.models import Operation, Step
 from members.operations.states import UNDER_WAY, OperationState, StepState
+from members.operations.words import STATE_WORDS
 from members.policy import EmployeeStatus
 
 LISTED = 12

@@ -18,6 +18,7 @@ from import_export.admin import ExportMixin, ImportMixin
 from import_export.forms import ImportForm, SelectableFieldsExportForm
 from simple_history.admin import SimpleHistoryAdmin
 
+from members.odd_addresses import OddAddresses
 from members.table_files import Csv, UnreadableTable, UploadStorage, Xlsx
 from members.tables import MAX_ROWS, TableResult, label
 from members.ui import DASH, named_actions
@@ -119,7 +120,7 @@ def _why_unreadable(error: Exception) -> str:
     return "This is no table of the format that you chose. Upload an XLSX workbook or a CSV file in UTF-8."
 
 
-class HistoryAdmin(SimpleHistoryAdmin):
+class HistoryAdmin(OddAddresses, SimpleHistoryAdmin):
     """A model whose every version is kept, to be read by whoever may read the row."""
 
     def history_form_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods
 from members.admin.base import PolicyAdmin
 from members.customers import services
 from members.customers.models import Customer
-from members.list_filters import number
+from members.list_filters import ConditionFilter, number
 from members.models import Group
 from members.resources import CustomerResource
 from members.ui import DASH
@@ -64,7 +64,7 @@ def crm_link(customer: Customer, text: str = "") -> SafeString | str:
     )
 
 
-class CustomerFilter(admin.SimpleListFilter):
+class CustomerFilter(ConditionFilter):
     """Whether a group belongs to a customer; links set the one that is meant."""
 
     title = "customer"
@@ -79,14 +79,10 @@ class CustomerFilter(admin.SimpleListFilter):
             offered.append((str(pk), str(Customer.objects.filter(pk=pk).first() or f"no. {pk}")))
         return offered
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        match self.value():
-            case None:
-                return queryset
-            case "any" | "none" as chosen:
-                return queryset.filter(**{f"{self.group}customer__isnull": chosen == NOBODY})
-            case value:
-                return queryset.filter(**{f"{self.group}customer": number(value)})
+    def condition(self, value: str) -> Q:
+        if value in ("any", NOBODY):
+            return Q(**{f"{self.group}customer__isnull": value == NOBODY})
+        return Q(**{f"{self.group}customer": number(value)})
 
 
 class CustomerChoiceForm(forms.Form):

@@ -130,7 +130,7 @@ def _group_id(platform: str, text: str) -> str:
 class ExclusionAdmin(PolicyAdmin):
     resource_classes = (ExclusionResource,)
     form = ExclusionForm
-    list_display: tuple[str, ...] = ("group", "platform", "employee", "kind", "reason", "until")
+    list_display: tuple[str, ...] = ("group", "platform", "accepted", "reason", "until")
     list_filter: tuple[Any, ...] = ("platform", Holding, "kind")
     list_select_related = ("employee",)
     search_fields = ("group_external_id", "group_name", "reason", "employee__name", "employee__key")
@@ -160,6 +160,12 @@ class ExclusionAdmin(PolicyAdmin):
     @admin.display(description="Group", ordering=F("group_name").asc(nulls_last=True))
     def group(self, exclusion: Any) -> str:
         return exclusion.group_name or exclusion.group_external_id
+
+    @admin.display(description="Who or what", ordering=F("employee__name").asc(nulls_last=True))
+    def accepted(self, exclusion: Exclusion) -> str:
+        """The person, the kind of finding, or both: one of them is always said."""
+        kind = exclusion.get_kind_display() if exclusion.kind else ""
+        return ": ".join(filter(None, (str(exclusion.employee or ""), kind)))
 
     @admin.display(description="Until", ordering="expires")
     def until(self, exclusion: Exclusion) -> str | SafeString:

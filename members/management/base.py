@@ -91,6 +91,7 @@ class PlainCommand(BaseCommand):
             self.stderr = LoggedOutput(sys.stderr, "stderr")
             self.stderr.style_func = self.style.ERROR
         try:
+            _check_words(options)
             return super().execute(*args, **options)
         except SystemCheckError:
             raise
@@ -129,6 +130,14 @@ class PlainCommand(BaseCommand):
         if path is not None:
             text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
             write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def _check_words(options: Mapping[str, Any]) -> None:
+    """Paths may hold any bytes, words have to be text. Raises CommandError."""
+    for value in options.values():
+        for word in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(word, str) and any("\ud800" <= character <= "\udfff" for character in word):
+                raise CommandError(f"{ascii(word[:50])} is no text in UTF-8.", returncode=ExitCode.USAGE)
 
 
 def port_number(text: str) -> int:

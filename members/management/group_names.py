@@ -26,9 +26,9 @@ def group_names_in(path: Path | None) -> tuple[str, ...]:
         raise CommandError(f"Cannot read {path}: {error.strerror}.", returncode=ExitCode.USAGE) from error
     except UnicodeDecodeError as error:
         raise CommandError(f"Cannot read {path}: it is not UTF-8 text.", returncode=ExitCode.USAGE) from error
-    if any(len(name) > LONGEST_GROUP_NAME for name in names):
+    if any(len(name) > LONGEST_GROUP_NAME or "\0" in name for name in names):
         raise CommandError(
-            f"{path} has a line that is too long to name a group: is it the right file?",
+            f"{path} has a line that no group can be named: is it the right file?",
             returncode=ExitCode.USAGE,
         )
     if not names:

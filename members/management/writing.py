@@ -21,7 +21,7 @@ from members.management.interruption import Interruption
 from members.management.progress import ProgressLine
 from members.operations import kinds, services
 from members.operations.contract import operation_document, plan_document
-from members.operations.display import STATE_WORDS, arguments_label, asked_for, tally
+from members.operations.display import arguments_label, asked_for, tally
 from members.operations.models import Operation, Step, Trigger
 from members.operations.plan import Plan, Skipped, Target
 from members.operations.progress import load_progress, step_counts, time_allowed
@@ -30,6 +30,7 @@ from members.operations.runner import OperationBusy, recover_operations, run_ope
 from members.operations.services import Actor, OperationRefused
 from members.operations.states import UNDER_WAY, OperationState, StepState
 from members.operations.tasks import enqueue
+from members.operations.words import STATE_WORDS
 from members.platforms.types import Platform
 from members.spreadsheet import one_line
 

@@ -17,6 +17,7 @@ from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
+from members.clock import SharedNow
 from members.notices.kinds import Channel, NoticeKind
 from members.notices.models import Delivery, Message, MessageState, NoticeSettings
 from members.notices.senders import Undelivered, send_by_email, send_to_slack
@@ -77,7 +78,7 @@ def _make_messages(channel: Channel, kind: NoticeKind, *, together: bool) -> Non
 def take_back_lost() -> None:
     """What a dead process had begun to send waits again, and may have got through."""
     lost = Message.objects.filter(
-        state=MessageState.SENDING, claimed_at__lt=timezone.now() - LOST_AFTER
+        state=MessageState.SENDING, claimed_at__lt=SharedNow() - LOST_AFTER
     ).exclude(channel=Channel.BOT)
     if count := lost.update(state=MessageState.WAITING, doubtful=True):
         log.warning("notices.taken_back", messages=count)
@@ -102,7 +103,7 @@ def send_message(message: Message) -> bool:
     """Send it here and now, if nobody else does. False where it did not get through: the row says why."""
     mine = Message.objects.filter(pk=message.pk, state=MessageState.WAITING)
     if not mine.update(
-        state=MessageState.SENDING, claimed_at=timezone.now(), attempts=F("attempts") + 1, error=""
+        state=MessageState.SENDING, claimed_at=SharedNow(), attempts=F("attempts") + 1, error=""
     ):
         return False
     message.refresh_from_db()

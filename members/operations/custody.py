@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from members.clock import SharedNow, shared_now
 from members.operations import activity, kinds, ledger, notices
 from members.operations.activity import Event
 from members.operations.ledger import Lost
@@ -44,7 +45,7 @@ def claim(operation_id: int) -> Operation:
     if not taken.update(
         state=OperationState.RUNNING,
         owner=new_owner(),
-        heartbeat_at=now,
+        heartbeat_at=SharedNow(),
         attempts=F("attempts") + 1,
         resume_at=None,
         message="",
@@ -71,17 +72,16 @@ def pause(
 
     `cancelled` says that it was so before this execution. Raises Lost.
     """
-    now = timezone.now()
     waiting = changes | {
         "state": OperationState.WAITING,
         "owner": "",
         "message": _messages(operation, message),
     }
     held = held_by(operation)
-    later = now + timedelta(seconds=seconds)
+    later = SharedNow() + timedelta(seconds=seconds)
     if not (
         held.filter(cancel_requested=cancelled).update(resume_at=later, **waiting)
-        or held.update(resume_at=now, **waiting)
+        or held.update(resume_at=SharedNow(), **waiting)
     ):
         raise Lost(f"{operation} was taken over.")
     notices.tell_wait(operation, seconds, waiting["message"])
@@ -128,7 +128,7 @@ def follow_up(operation: Operation) -> None:
 
 def let_go(operation: Operation) -> None:
     """Somebody else goes on at once, if only to settle what is in doubt."""
-    held_by(operation).update(state=OperationState.WAITING, owner="", resume_at=timezone.now())
+    held_by(operation).update(state=OperationState.WAITING, owner="", resume_at=SharedNow())
 
 
 def recover_operations() -> list[int]:
@@ -136,7 +136,7 @@ def recover_operations() -> list[int]:
 
     Returns the ids of all that can be run now, in order.
     """
-    now = timezone.now()
+    now = shared_now()
     expire_plans()
     for operation in Operation.objects.filter(state=OperationState.RUNNING):
         if _is_lost(operation, now - ORPHANED_AFTER):
@@ -154,7 +154,7 @@ def held_by(operation: Operation) -> QuerySet[Operation]:
 
 def _runnable() -> QuerySet[Operation]:
     return Operation.objects.filter(
-        Q(state=OperationState.CONFIRMED) | Q(state=OperationState.WAITING, resume_at__lte=timezone.now())
+        Q(state=OperationState.CONFIRMED) | Q(state=OperationState.WAITING, resume_at__lte=SharedNow())
     )
 
 
@@ -169,8 +169,8 @@ def _adopt(operation: Operation) -> bool:
     same = Operation.objects.filter(
         pk=operation.pk, state=operation.state, owner=operation.owner, heartbeat_at=operation.heartbeat_at
     )
-    operation.owner, operation.heartbeat_at = new_owner(), timezone.now()
-    return bool(same.update(owner=operation.owner, heartbeat_at=operation.heartbeat_at))
+    operation.owner = new_owner()
+    return bool(same.update(owner=operation.owner, heartbeat_at=SharedNow()))
 
 
 def _take_back(operation: Operation) -> None:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from django.utils import timezone
 
+from members.dates import moment_in_words
 from members.operations.kinds import Connection, Executor, Kind
 from members.operations.ledger import UNKNOWN, Ledger
 from members.operations.loop import BackgroundLoop
@@ -308,7 +309,7 @@ def _portions(steps: Iterable[Step]) -> Iterator[list[Step]]:
 
 def _limit(error: RateLimited) -> Reply:
     until = timezone.now() + timedelta(seconds=error.seconds)
-    return Reply(Outcome.RATE_LIMITED, f"Rate limited until {until:%Y-%m-%d %H:%M:%S} UTC: {error}")
+    return Reply(Outcome.RATE_LIMITED, f"Rate limited until {moment_in_words(until)}: {error}")
 
 
 def _account_outcome(error: AccountTrouble) -> Outcome:

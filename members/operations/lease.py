@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from django.db import connection as database
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
+from members.clock import SharedNow, shared_now
 from members.operations.models import Lease
 from members.operations.owner import is_dead
 from members.platforms.types import Platform
@@ -80,7 +80,7 @@ def take(*, connection: str, owner: str, gives_way: bool = False) -> Hold | None
 
 
 def _take(connection: str, owner: str, *, gives_way: bool) -> Hold | None:
-    now = timezone.now()
+    now = shared_now()
     row, _ = Lease.objects.get_or_create(connection=connection, defaults={"expires_at": now})
     if row.owner not in ("", owner) and row.expires_at > now and not is_dead(row.owner):
         return None
@@ -104,12 +104,12 @@ def is_wanted(hold: Hold) -> bool:
 
 def renew(hold: Hold) -> bool:
     """Whether it is still ours; then it is for another term."""
-    return bool(_held(hold).update(expires_at=timezone.now() + TERM))
+    return bool(_held(hold).update(expires_at=SharedNow() + TERM))
 
 
 def release(hold: Hold) -> None:
     """Let the next one in. Nothing happens when the lease is not ours any more."""
-    _held(hold).update(owner="", expires_at=timezone.now())
+    _held(hold).update(owner="", expires_at=SharedNow())
 
 
 @lru_cache(maxsize=16)

@@ -6,20 +6,21 @@ whatever is deleted later.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from enum import StrEnum
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar, NoReturn
 
 from django.db import models
 from django.utils import timezone
 
+from members.choices import choices
+from members.dates import moment_in_words
 from members.operations.states import OperationState, StepState
-from members.platforms.outcomes import Outcome
+from members.operations.words import OUTCOME_WORDS, STATE_WORDS, STEP_WORDS
 from members.platforms.types import Platform
 
 
-def _choices(enum: type[StrEnum]) -> list[tuple[str, str]]:
-    return [(str(item), str(item).replace("_", " ").capitalize()) for item in enum]
+def _choices(words: Mapping[Any, str]) -> list[tuple[str, str]]:
+    return [(str(item), label) for item, label in words.items()]
 
 
 class Trigger(models.TextChoices):
@@ -44,7 +45,7 @@ class Operation(models.Model):
     platforms = models.JSONField(default=list)
     parameters = models.JSONField(default=dict, blank=True, help_text="What was asked for.")
     state = models.CharField(
-        max_length=10, choices=_choices(OperationState), default=OperationState.PLANNED, db_index=True
+        max_length=10, choices=_choices(STATE_WORDS), default=OperationState.PLANNED, db_index=True
     )
     plan_hash = models.CharField(max_length=16)
     count = models.PositiveIntegerField()
@@ -102,7 +103,7 @@ class Step(models.Model):
 
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveIntegerField()
-    platform = models.CharField(max_length=10, choices=_choices(Platform))
+    platform = models.CharField(max_length=10, choices=choices(Platform))
     verb = models.CharField(max_length=20)
     group_id = models.CharField(max_length=32)
     group_name = models.CharField(max_length=255)
@@ -110,8 +111,8 @@ class Step(models.Model):
     subject_name = models.CharField(max_length=200, blank=True)
     user_id = models.CharField(max_length=32, blank=True)
     arguments = models.JSONField(default=dict, blank=True)
-    state = models.CharField(max_length=10, choices=_choices(StepState), default=StepState.PENDING)
-    outcome = models.CharField(max_length=30, choices=_choices(Outcome), blank=True)
+    state = models.CharField(max_length=10, choices=_choices(STEP_WORDS), default=StepState.PENDING)
+    outcome = models.CharField(max_length=30, choices=_choices(OUTCOME_WORDS), blank=True)
     message = models.TextField(blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     before = models.JSONField(default=dict, blank=True)
@@ -227,10 +228,16 @@ class ActivityEvent(models.Model):
     class Meta:
         ordering: ClassVar = ["id"]
         base_manager_name = "objects"
-        indexes: ClassVar = [models.Index(fields=["subject", "-id"], name="event_subject_idx")]
+        indexes: ClassVar = [
+            models.Index(fields=["subject", "-id"], name="event_subject_idx"),
+            # For the list's filters: what there is to choose, and the newest of what was chosen.
+            models.Index(fields=["action", "-id"], name="event_action_idx"),
+            models.Index(fields=["outcome", "-id"], name="event_outcome_idx"),
+            models.Index(fields=["actor", "-id"], name="event_actor_idx"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.actor}: {self.action}"
+        return f"{moment_in_words(self.at)} {self.actor}: {self.action}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:

@@ -7,13 +7,33 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import structlog
 from django.core.files import File
 from django.db import transaction
 
 from members.operations.models import Operation, OperationReport
 
+log = structlog.get_logger(__name__)
+
+NOT_WRITTEN = "The report could not be written"
+"""How an operation's message tells that the disk refused; what was done is in its steps all the same."""
+
 Writers = Mapping[str, Callable[[Operation, Path], None]]
 """What writes a report to a path, by the report's format."""
+
+
+def try_to_keep(operation: Operation, keep: Callable[[Operation], None]) -> None:
+    """Have `keep` write the reports. A disk that refuses holds nothing else up, and is told on the page."""
+    lines = [line for line in operation.message.splitlines() if not line.startswith(NOT_WRITTEN)]
+    try:
+        keep(operation)
+    except OSError as error:
+        log.error("operation.reports_failed", operation=operation.pk, error=str(error))
+        lines.append(f"{NOT_WRITTEN}: {error.strerror or error}. The steps below say the same.")
+    message = "\n".join(lines)
+    if message != operation.message:
+        Operation.objects.filter(pk=operation.pk).update(message=message)
+        operation.message = message
 
 
 def keep_reports(operation: Operation, writers: Writers, *, name: str) -> None:

@@ -10,8 +10,8 @@ from contextlib import closing, suppress
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
+from members.clock import SharedNow, shared_now
 from members.operations import custody, kinds, lease
 from members.operations.custody import (
     OperationBusy,
@@ -154,7 +154,7 @@ class _Slice:
             return
         self._beat_at = now
         waiting = "\n".join(text for until, text in self._waits.values() if until > now)
-        if not held_by(self._operation).update(heartbeat_at=timezone.now(), message=waiting):
+        if not held_by(self._operation).update(heartbeat_at=SharedNow(), message=waiting):
             raise Lost(f"{self._operation} was taken over.")
         stopping = self._turn.stopping()
         for lane in lanes:
@@ -179,7 +179,7 @@ class _Slice:
     def _is_due(self, platform: Platform) -> bool:
         """Whether its part may go on now; a cancelled one need not wait for anything."""
         part = self._operation.parts.get(platform)
-        waits = part is not None and seconds_left(part, timezone.now()) > 0 and not self._turn.cancelled
+        waits = part is not None and seconds_left(part, shared_now()) > 0 and not self._turn.cancelled
         return not waits and self._is_left(platform)
 
     def _patiently(self, platform: Platform, end: PartEnd, *, got_on: bool = False) -> PartEnd:
@@ -208,13 +208,14 @@ class _Slice:
         if not waiting:
             end(operation)
         else:
-            seconds = min(seconds_left(part, timezone.now()) for part in waiting)
+            now = shared_now()
+            seconds = min(seconds_left(part, now) for part in waiting)
             pause(operation, seconds, cancelled=operation.cancel_requested, attempts=0)
 
     @transaction.atomic
     def _keep_parts(self, ends: Mapping[Platform, PartEnd]) -> None:
         """Remember what stopped each platform's part, and until when; what is over stays over."""
-        operation, now = self._operation, timezone.now()
+        operation, now = self._operation, shared_now()
         for platform, part in ends.items():
             operation.parts[platform] = kept(part, now)
             operation.account_trouble |= part.why is Stop.ACCOUNT_TROUBLE

@@ -14,6 +14,7 @@ from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.db import transaction
 from django.utils import timezone
 
+from members.clock import SharedNow, shared_now
 from members.operations import activity, kinds
 from members.operations.activity import Event
 from members.operations.display import kind_label
@@ -206,7 +207,7 @@ def cancel_operation(*, operation_id: int, actor: Actor) -> Operation:
         case OperationState.RUNNING:
             same.update(cancel_requested=True)
         case OperationState.WAITING:
-            same.update(cancel_requested=True, resume_at=now)
+            same.update(cancel_requested=True, resume_at=SharedNow())
         case state:
             raise OperationRefused(f"{operation} is {state} already.")
     operation.refresh_from_db()
@@ -220,7 +221,7 @@ def resume_now(*, operation_id: int, actor: Actor) -> Operation:
     operation = Operation.objects.select_for_update().get(pk=operation_id)
     if operation.state != OperationState.WAITING:
         raise OperationRefused(f"{operation} does not wait.")
-    now = timezone.now()
+    now = shared_now()
     operation.resume_at = now
     operation.parts = {name: part | {"until": now.isoformat()} for name, part in operation.parts.items()}
     operation.save(update_fields=["resume_at", "parts"])

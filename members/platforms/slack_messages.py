@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any
 
 from members.platforms.history import Attachment, FileKind, Message, MessageKind, Sender, moment
-from members.platforms.text import storable
+from members.platforms.text import platform_id, storable
 from members.platforms.types import PlatformUser
 
 Known = Callable[[str], PlatformUser | None]
@@ -51,7 +51,7 @@ def mentioned(entries: Sequence[Any]) -> set[str]:
     for entry in entries:
         if isinstance(entry, Mapping):
             found |= set(_MENTION.findall(_text(entry, "text")))
-            found |= set() if _said_name(entry) else {_text(entry, "user")}
+            found |= set() if _said_name(entry) else {_id(entry, "user")}
     return found - {""}
 
 
@@ -80,7 +80,7 @@ def parse_message(entry: Mapping[str, Any], known: Known) -> Message | None:
         attachments=tuple(_attachments(entry)),
         mentions=tuple(_mentions(entry, known)),
         gone=subtype == TOMBSTONE,
-        raw=_storable(entry),
+        raw=_raw(entry),
     )
 
 
@@ -117,14 +117,14 @@ def _body(entry: Mapping[str, Any]) -> str:
 def _sender(entry: Mapping[str, Any], known: Known) -> Sender | None:
     """Apps write as their bot, or as the person who let them: then the message has both a user and a bot."""
     profile, bot = _object(entry, "user_profile"), _object(entry, "bot_profile")
-    if user_id := _text(entry, "user"):
+    if user_id := _id(entry, "user"):
         person = known(user_id)
         if person is None:
             is_bot = bool(_text(entry, "bot_id"))
             return Sender(user_id, _said_name(entry), _text(profile, "name"), is_bot)
         name = person.name if person.name != user_id else _said_name(entry)
         return Sender(user_id, name, person.username or "", person.is_bot)
-    if bot_id := _text(entry, "bot_id"):
+    if bot_id := _id(entry, "bot_id"):
         return Sender(bot_id, _text(entry, "username") or _text(bot, "name"), "", is_bot=True)
     return None
 
@@ -168,8 +168,17 @@ def _kind(mime_type: str, subtype: str) -> FileKind:
     return FileKind.FILE
 
 
+def _raw(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What was sent; of what is nested deeper than anybody can read, what every format asks for."""
+    try:
+        kept: dict[str, Any] = _storable(entry)
+    except RecursionError:
+        return {key: _text(entry, key) for key in ("type", "ts", "user", "text") if key in entry}
+    return kept
+
+
 def _storable(value: Any) -> Any:
-    """JSON that every database keeps."""
+    """JSON that every database keeps. Raises RecursionError."""
     match value:
         case str():
             return storable(value)
@@ -185,6 +194,10 @@ def _storable(value: Any) -> Any:
 def _text(source: Mapping[str, Any], key: str) -> str:
     value = source.get(key)
     return storable(value) if isinstance(value, str) else ""
+
+
+def _id(source: Mapping[str, Any], key: str) -> str:
+    return platform_id(_text(source, key))
 
 
 def _count(source: Mapping[str, Any], key: str, *, most: int) -> int | None:

@@ -17,11 +17,16 @@ from typing import Any
 
 from members.platforms.errors import Refused
 from members.platforms.slack_errors import BAD_ANSWER
-from members.platforms.text import group_name, storable
+from members.platforms.text import group_name, platform_id, storable
 from members.platforms.types import Account, GroupKind, Platform, PlatformGroup, PlatformUser, Privacy
 
 SLACKBOT_ID = "USLACKBOT"
 """Slack's own bot: in every workspace, under this id, with `is_bot: false`."""
+
+_MOST_PEOPLE = 2**31 - 1
+"""As many as databases count."""
+_LATEST = 2**38
+"""Seconds since 1970 that still are in a year of four digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class SlackEvent:
 
 def parse_account(answer: Mapping[str, Any]) -> Account:
     """auth.test. It tells the handle only, which therefore is the name too."""
-    user_id = _text(answer, "user_id")
+    user_id = _id(answer, "user_id")
     if not user_id:
         raise Refused("Slack's answer to auth.test names no user", code=BAD_ANSWER)
     handle = _text(answer, "user")
@@ -108,7 +113,7 @@ def parse_channel(entry: Mapping[str, Any]) -> PlatformGroup | None:
     people out of it or renames it (`not_in_channel` of conversations.kick and .rename); to add people to a
     public one, the account can join first.
     """
-    channel_id = _text(entry, "id")
+    channel_id = _id(entry, "id")
     if not channel_id or _is_direct_message(channel_id, entry):
         return None
     private = _flag(entry, "is_private" if "is_private" in entry else "is_group")
@@ -150,7 +155,7 @@ def parse_user(entry: Mapping[str, Any], home: Workspace) -> PlatformUser | None
 
     `display_name` may be "". `email` is only sent to tokens with the scope users:read.email.
     """
-    user_id = _text(entry, "id")
+    user_id = _id(entry, "id")
     if not user_id:
         return None
     handle = _text(entry, "name")
@@ -171,7 +176,8 @@ def parse_user(entry: Mapping[str, Any], home: Workspace) -> PlatformUser | None
 
 def parse_member_ids(answer: Mapping[str, Any]) -> frozenset[str]:
     """conversations.members."""
-    return frozenset(entry for entry in _list(answer, "members") if isinstance(entry, str) and entry)
+    told = (platform_id(entry) for entry in _list(answer, "members") if isinstance(entry, str))
+    return frozenset(filter(None, told))
 
 
 def parse_channel_info(answer: Mapping[str, Any]) -> PlatformGroup:
@@ -189,7 +195,7 @@ def parse_stored_name(answer: Mapping[str, Any]) -> str:
 
 def parse_opened(answer: Mapping[str, Any]) -> str:
     """conversations.open: the id of the direct message."""
-    channel_id = _text(_object(answer, "channel"), "id")
+    channel_id = _id(_object(answer, "channel"), "id")
     if not channel_id:
         raise Refused("Slack's answer to conversations.open names no conversation", code=BAD_ANSWER)
     return channel_id
@@ -265,18 +271,22 @@ def _text(source: Mapping[str, Any], key: str) -> str:
     return storable(value) if isinstance(value, str) else ""
 
 
+def _id(source: Mapping[str, Any], key: str) -> str:
+    return platform_id(_text(source, key))
+
+
 def _flag(source: Mapping[str, Any], key: str) -> bool:
     return source.get(key) is True
 
 
-def _count(source: Mapping[str, Any], key: str) -> int | None:
+def _count(source: Mapping[str, Any], key: str, *, most: int = _MOST_PEOPLE) -> int | None:
     value = source.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= most else None
 
 
 def _time(source: Mapping[str, Any], key: str) -> datetime | None:
     """Unix seconds; 0 is how Slack says that it does not know."""
-    seconds = _count(source, key)
+    seconds = _count(source, key, most=_LATEST)
     if not seconds:
         return None
     try:

@@ -60,8 +60,8 @@ class Names:
 
 
 def parse_message(message: Any, names: Names, *, origin: str = "") -> Message | None:
-    """One message or service line; None for an empty place (MessageEmpty)."""
-    if not isinstance(message, tl.Message | tl.MessageService):
+    """One message or service line; None for an empty place (MessageEmpty), and for what has no date."""
+    if not isinstance(message, tl.Message | tl.MessageService) or message.date is None:
         return None
     thread, reply_to = _places(message.reply_to)
     service = isinstance(message, tl.MessageService)

@@ -12,6 +12,7 @@ from typing import Any
 from telethon.tl import functions
 from telethon.tl import types as tl
 
+from members.dates import moment_in_words
 from members.platforms.errors import AccountTrouble, Gone, PlatformError, Refused
 from members.platforms.outcomes import Outcome, Reply
 from members.platforms.telegram import TelegramReader
@@ -326,5 +327,5 @@ def number_of(name: str) -> int:
 def _locked_out(until: datetime, why: str) -> Reply:
     return Reply(
         Outcome.DONE,
-        f"Removed, but a ban keeps them from coming back until {until:%Y-%m-%d %H:%M} UTC. {why}",
+        f"Removed, but a ban keeps them from coming back until {moment_in_words(until)}. {why}",
     )

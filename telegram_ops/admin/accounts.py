@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from members.odd_addresses import OddAddresses
 from members.ui import DASH, badge, time_tag
 from telegram_ops import gateway, signin
 from telegram_ops.account_page import load_account_page, state_badge
@@ -64,7 +65,7 @@ class LabelForm(forms.ModelForm):
 
 
 @admin.register(TelegramAccount)
-class TelegramAccountAdmin(ModelAdmin):
+class TelegramAccountAdmin(OddAddresses, ModelAdmin):
     list_display = ("label", "status", "belongs_to", "number", "in_use", "since", "used")
     actions = None
     fields = ("label", "phone")

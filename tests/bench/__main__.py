@@ -16,6 +16,7 @@ def main(sections: list[str]) -> None:
         audits,
         history,
         killed,
+        load,
         operations,
         overview,
         people,
@@ -40,6 +41,7 @@ def main(sections: list[str]) -> None:
         "searching": searching.searching,
         "history": history.history,
         "killed": killed.killed,
+        "load": load.load,
     }
     unknown = set(sections) - known.keys()
     if unknown:

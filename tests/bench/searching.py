@@ -102,7 +102,7 @@ def _fill(count: int) -> None:
         )
         for number in range(PEOPLE)
     )
-    texts = list(_texts(rng, 20_000))
+    said = list(texts(rng, 20_000))
     for first in range(0, count, 5_000):
         Message.objects.bulk_create(
             (
@@ -111,7 +111,7 @@ def _fill(count: int) -> None:
                     number=number + 1,
                     sent_at=_BEGIN + number * _EVERY,
                     sender=senders[min(int(rng.expovariate(1 / 100)), PEOPLE - 1)],
-                    text=rng.choice(texts)
+                    text=rng.choice(said)
                     + (" needle" if number % 100_000 == 500 else "")
                     + (" ancient" if number < count // 50 else ""),
                     raw={"ts": str(number)},
@@ -124,9 +124,9 @@ def _fill(count: int) -> None:
     Conversation.objects.update(message_count=Coalesce(Subquery(told.annotate(n=Count("pk")).values("n")), 0))
 
 
-def _texts(rng: random.Random, count: int) -> Iterator[str]:
-    """4 to 30 words each, of which the n-th is n times as rare as the first."""
+def texts(rng: random.Random, count: int, longest: int = 30) -> Iterator[str]:
+    """4 to `longest` words each, of which the n-th is n times as rare as the first."""
     words = ["".join(parts) for parts in product(_SYLLABLES, repeat=3)]
     weights = [1 / (place + 1) for place in range(len(words))]
     for _ in range(count):
-        yield " ".join(rng.choices(words, weights, k=rng.randint(4, 30)))
+        yield " ".join(rng.choices(words, weights, k=rng.randint(4, longest)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -10,7 +11,7 @@ from django.forms import SplitDateTimeField
 from django.http import HttpRequest
 
 from members.admin.base import TableExportMixin, TableImportMixin
-from members.records import RecordAdmin
+from members.records import NAMED_AT_MOST, RecordAdmin
 from whitelist.names import Name, ids_called, names_of
 
 SUBSCRIPTION_TONES: dict[str, Any] = {
@@ -26,7 +27,7 @@ class PeopleAdmin(TableExportMixin, RecordAdmin):
     """A list of people by Telegram id, each with what they are called."""
 
     import_export_change_list_template: ClassVar[str] = "admin/import_export/change_list_export.html"
-    change_list_template = "admin/records/change_list.html"
+    change_list_template = "admin/whitelist/change_list.html"
     id_field = "pk"
     """Where a row keeps the Telegram id."""
     search_fields: ClassVar[Any] = ("pk",)  # else there would be no search box
@@ -42,7 +43,7 @@ class PeopleAdmin(TableExportMixin, RecordAdmin):
         return changelist
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+        self, request: Any, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """By the whole id or by what somebody is called: no other field is worth a scan of the table."""
         term = search_term.strip()
@@ -50,6 +51,11 @@ class PeopleAdmin(TableExportMixin, RecordAdmin):
             return queryset, False
         if term.isascii() and term.isdigit():
             return queryset.filter(**{self.id_field: int(term)} if len(term) < 19 else {"pk": None}), False
+        if not hasattr(request, "found_ids"):  # once for all queries of a page: it reads both tables of names
+            named = (ids[: NAMED_AT_MOST + 1] for ids in ids_called(term))
+            request.found_ids = frozenset(chain.from_iterable(named))
+        if len(request.found_ids) <= NAMED_AT_MOST:
+            return queryset.filter(**{f"{self.id_field}__in": request.found_ids}), False
         found = Q()
         for ids in ids_called(term):
             found |= Q(**{f"{self.id_field}__in": ids})

@@ -10,6 +10,7 @@ from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from members.ui import DASH, badge, time_tag
@@ -66,7 +67,7 @@ class WhitelistEntryAdmin(EditableAdmin):
     form = GrantForm
     change_form_template = "admin/records/change_form.html"
     add_form_template = "admin/change_form.html"
-    list_display = ("telegram_id", "person", "status", "source", "about", "granted", "granted_by", "burned")
+    list_display = ("telegram_id", "person", "status", "source", "about", "granted", "burned")
     list_filter = (StateFilter, "source", "revoke_cause")
     fields = ("telegram_id", "note")
     actions = ("burn", "revive")
@@ -85,7 +86,7 @@ class WhitelistEntryAdmin(EditableAdmin):
     def get_fields(self, request: HttpRequest, obj: WhitelistEntry | None = None) -> tuple[str, ...]:
         if obj is None:
             return ("telegram_id", "note")
-        granted = ("telegram_id", "person", "status", "source", "note", "granted", "granted_by")
+        granted = ("telegram_id", "person", "status", "source", "note", "granted")
         return granted if obj.active else (*granted, "burned", "revoked_by", "revoke_reason")
 
     def save_model(self, request: HttpRequest, obj: WhitelistEntry, form: Any, change: bool) -> None:
@@ -112,10 +113,12 @@ class WhitelistEntryAdmin(EditableAdmin):
 
     @admin.display(description="Granted", ordering="granted_at")
     def granted(self, entry: WhitelistEntry) -> SafeString:
-        return time_tag(entry.granted_at)
+        by = entry.granted_by or DASH
+        return format_html('{}<br><span class="quiet">{}</span>', time_tag(entry.granted_at), by)
 
     @admin.display(description="Burned", ordering="revoked_at")
     def burned(self, entry: WhitelistEntry) -> SafeString | str:
         if entry.revoked_at is None:
             return DASH
-        return SafeString(f"{time_tag(entry.revoked_at)} {badge(entry.get_revoke_cause_display())}")
+        cause = badge(entry.get_revoke_cause_display())
+        return format_html("{}<br>{}", time_tag(entry.revoked_at), cause)

@@ -61,7 +61,7 @@ class CommunityMemberAdmin(PeopleAdmin):
     list_display = ("telegram_id", "person", "what", "first_seen", "last_seen", "left")
     list_filter = (PresenceFilter, "role", "is_bot")
     fields = ("telegram_id", "name", "username", "what", "first_seen", "last_seen", "left")
-    empty_hint = "The member list has not been read yet: seed the whitelist."
+    empty_hint = "The member list has not been read yet: Seedings › “Read the members…” does it."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CommunityMember]:
         return super().get_queryset(request).filter(chat_id=gated_chat_id())

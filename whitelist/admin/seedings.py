@@ -21,6 +21,7 @@ from members.records import RecordAdmin
 from members.ui import Tone, badge, time_tag
 from whitelist.models import SeedingJob
 from whitelist.seeding_jobs import SeedingRefused, confirm_seeding, may_be_confirmed, request_preview
+from whitelist.setup import can_read_members
 from whitelist.tasks import enqueue_seeding
 
 RIGHT = "whitelist.add_whitelistentry"
@@ -51,7 +52,7 @@ class SeedingJobAdmin(RecordAdmin):
     change_form_template = "admin/whitelist/seedingjob/change_form.html"
     change_list_template = "admin/whitelist/seedingjob/change_list.html"
     fields = ()
-    empty_hint = "“Read the members…” shows whom a seeding would protect."
+    empty_hint = "Reading the members shows whom a seeding would protect."
 
     def get_urls(self) -> list[URLPattern]:
         def page(route: str, name: str, view: Callable[..., HttpResponseBase]) -> URLPattern:
@@ -71,9 +72,8 @@ class SeedingJobAdmin(RecordAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return super().changelist_view(
-            request, {"may_seed": request.user.has_perm(RIGHT), **(extra_context or {})}
-        )
+        context = {"may_seed": request.user.has_perm(RIGHT), "can_read": can_read_members()}
+        return super().changelist_view(request, context | (extra_context or {}))
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
         """Have the members read; nobody is protected by this."""

@@ -71,6 +71,8 @@ class FeatureFlagAdmin(RecordAdmin):
     ) -> HttpResponse:
         context = {
             "kicks_on": flags.kick_enabled(),
+            "has_community": bool(gated_chat_id()),
+            "may_stop": _may_stop(request),
             "may_switch": _may_switch(request),
             "may_plan": may_plan(request),
             "census": facts.census(now=timezone.now()),
@@ -80,7 +82,7 @@ class FeatureFlagAdmin(RecordAdmin):
 
     def off_view(self, request: HttpRequest) -> HttpResponse:
         """Turn kicks off: one step, at once, for whoever may."""
-        if not _may_switch(request):
+        if not _may_stop(request):
             raise PermissionDenied
         if flags.turn_kicks_off(actor=request.user.get_username()):
             messages.success(request, "Kicks are off. A sweep that is under way stops before its next kick.")
@@ -154,3 +156,8 @@ class FeatureFlagAdmin(RecordAdmin):
 
 def _may_switch(request: HttpRequest) -> bool:
     return request.user.has_perm("whitelist.switch_kicks")
+
+
+def _may_stop(request: HttpRequest) -> bool:
+    """Nobody is harmed by it, so it takes less; and whoever may turn them on may take that back."""
+    return request.user.has_perm("whitelist.stop_kicks") or _may_switch(request)

@@ -29,7 +29,7 @@ from audits.history.admin.jobs import job_badge
 from audits.history.display import counted, size_in_words
 from audits.history.progress import progress_of
 from members.records import RecordAdmin
-from members.ui import DASH, time_tag
+from members.ui import DASH, badge, time_tag
 
 MAKE = "evidence.make_evidence"
 QUARTERS = 4
@@ -115,6 +115,7 @@ class EvidencePackAdmin(RecordAdmin):
             "form": form,
             "opts": self.opts,
             "quarters": known,
+            "today": timezone.now().date(),
         }
         return TemplateResponse(request, "admin/evidence/new.html", context)
 
@@ -191,7 +192,7 @@ class EvidencePackAdmin(RecordAdmin):
 
     @admin.display(description="State", ordering="state")
     def status(self, pack: EvidencePack) -> SafeString:
-        return job_badge(pack)
+        return _badge(pack)
 
     @admin.display(description="Period (UTC)", ordering="since")
     def days(self, pack: EvidencePack) -> str:
@@ -219,8 +220,14 @@ def _wanted(request: HttpRequest, usual: Period) -> dict[str, Any]:
     return {"since": since or usual.since, "until": until or usual.until}
 
 
+def _badge(pack: EvidencePack) -> SafeString:
+    if pack.too_early:
+        return badge("Whole so far", "info", hint="Its period was not over when it was made.")
+    return job_badge(pack)
+
+
 def _facts(pack: EvidencePack) -> dict[str, Any]:
-    return {"pack": pack, "badge": job_badge(pack), "size": size_in_words(pack.size)}
+    return {"pack": pack, "badge": _badge(pack), "size": size_in_words(pack.size)}
 
 
 def _opened(pack: EvidencePack) -> BinaryIO:

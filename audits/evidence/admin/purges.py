@@ -19,6 +19,7 @@ from audits.evidence import purging
 from audits.evidence.due import WORDS, Plan
 from audits.evidence.models import RecordPurge
 from audits.evidence.tasks import purge_records
+from members.dates import day_in_words
 from members.records import RecordAdmin
 from members.ui import badge, time_tag
 
@@ -67,7 +68,6 @@ class RecordPurgeAdmin(RecordAdmin):
             "title": "What the next purge deletes",
             "opts": self.opts,
             "plan": plan,
-            "last_day": plan.before - timedelta(days=1) if plan else None,
             "days": settings.AUDIT_RETENTION_DAYS,
             "may_purge": may_purge,
             "evidence_url": _way_to_evidence(plan) if request.user.has_perm("evidence.make_evidence") else "",
@@ -104,7 +104,7 @@ class RecordPurgeAdmin(RecordAdmin):
 
     @admin.display(description="What ended before", ordering="before")
     def older_than(self, report: RecordPurge) -> str:
-        return f"{report.before:%Y-%m-%d}"
+        return day_in_words(report.before)
 
     @admin.display(description="Deleted")
     def deleted(self, report: RecordPurge) -> str:

@@ -34,7 +34,7 @@ class ExportForm(forms.Form):
     """What an export shall hold, and how."""
 
     format = forms.ChoiceField(
-        choices=[(str(format), format.label) for format in Format],
+        choices=[(str(format), format.choice) for format in Format],
         initial=str(Format.HTML),
         help_text="HTML is for reading; the others are for programs, and for search elsewhere.",
     )
@@ -182,7 +182,7 @@ class ExportJobAdmin(JobAdmin):
 
     @admin.display(description="Format", ordering="format")
     def format_name(self, job: ExportJob) -> str:
-        return job.format
+        return job.get_format_display()
 
     @admin.display(description="Messages", ordering="messages")
     def message_count(self, job: ExportJob) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from audits.history.display import counted, size_in_words
 from audits.history.models import Purge, RetentionPeriod
 from audits.history.retention import count_overdue
 from members.admin.base import HistoryAdmin
+from members.dates import day_in_words
 from members.records import RecordAdmin
 from members.ui import DASH, badge, named_actions, time_tag
 
@@ -96,6 +98,9 @@ class PurgeAdmin(RecordAdmin):
             "title": str(report),
             "subtitle": None,
             "report": report,
+            "lines": [
+                line | {"before": day_in_words(date.fromisoformat(line["before"]))} for line in report.groups
+            ],
             "freed": size_in_words(report.bytes) if report.bytes else DASH,
         }
         return super().render_change_form(request, context, *args, **kwargs)

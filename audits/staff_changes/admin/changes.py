@@ -144,8 +144,8 @@ class StaffChangeAdmin(RecordAdmin):
                 (item, item_badge(item), [(p, evidence_url(p, change, employee, may)) for p in item.evidence])
                 for item in items
             ],
-            "settled": sum(item.settled for item in items if item.blocks),
-            "total": sum(item.blocks for item in items),
+            "settled": sum(item.settled for item in items),
+            "holding": sum(item.blocks and not item.settled for item in items),
             "step": step,
             "button": button_for(step, change, employee, may) if step is not None else None,
             "waits": obstacle(items) if change.state == ChangeState.OPEN else None,

@@ -8,9 +8,9 @@ import shlex
 import shutil
 import socket
 import sys
-import time
-from argparse import ArgumentParser
-from collections.abc import Mapping
+from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from json import dumps
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from groupadmin import demo_rows
 from groupadmin.embedded import AlreadyRunning, only_instance
 from groupadmin.processes import foreground
-from groupadmin.sandbox.company import Company, add_talk, build_company
+from groupadmin.sandbox.company import Community, Company, add_community, add_talk, build_company
 from groupadmin.sandbox.runner import Sandbox
 from members.management.base import ExitCode, PlainCommand, port_number, write_whole
 
@@ -49,8 +50,13 @@ class Command(PlainCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="Stop after the audit.")
         parser.add_argument("--port", type=port_number, default=8000)
+        parser.add_argument("--fill", nargs="+", metavar="WHAT", help=SUPPRESS)  # it calls itself with this
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: Any, fill: Sequence[str] | None, **options: Any) -> None:
+        if fill:
+            subscribers, *unprotected = fill
+            demo_rows.fill(USER, subscribers, map(int, unprotected))
+            return
         try:
             with only_instance(settings.VAR_DIR / "demo.lock"):  # a second one would empty its folder
                 self._show(**options)
@@ -64,20 +70,29 @@ class Command(PlainCommand):
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         company = build_company(privacy=True)
-        add_talk(company, time.time())
+        now = datetime.now(UTC)
+        add_talk(company, now.timestamp())
+        community = add_community(company, now)
         policy = home / "policy.json"
         policy.write_text(dumps(company.policy, ensure_ascii=False, indent=1), encoding="utf-8")
         self.stdout.write("Starting the sandbox: an invented company on loopback Slack and Telegram servers.")
         with Sandbox(company, folder=home, slack_latency=0.06, telegram_latency=0.04) as sandbox:
-            env = self._environment(home, sandbox.environment())
+            gated = {"TELEGRAM_GATED_CHAT_ID": str(community.chat_id)}
+            env = self._environment(home, sandbox.environment() | gated)
             self._manage(env, "migrate", "--verbosity=0")
             self._manage(env, "loadpolicy", str(policy), "--verbosity=0")
             workbook = home / "customer_group_audit.xlsx"
             outcome = () if json is None else ("--json", str(json))
             self._manage(env, "audit", "--xlsx", str(workbook), *outcome)
             if not once:
+                password = self._fill(env, home, community)
                 self._tell_how_to_go_on(home, env, company)
-                self._serve(env, port)
+                self.stdout.write(
+                    self.style.SUCCESS(
+                        f"Sign in at http://127.0.0.1:{port}/ as {USER} with the password {password}"
+                    )
+                )
+                self._manage(env, "serve", f"--port={port}")
 
     def _tell_how_to_go_on(self, home: Path, env: Mapping[str, str], company: Company) -> None:
         """How to sign in to the sandbox's Telegram, and to run commands beside the running demo."""
@@ -102,20 +117,19 @@ class Command(PlainCommand):
             **sandbox,
         }
 
-    def _serve(self, env: Mapping[str, str], port: int) -> None:
+    def _fill(self, env: Mapping[str, str], home: Path, community: Community) -> str:
+        """Somebody who may sign in, the gated community, and a few customers; the password of the first."""
         password = secrets.token_urlsafe(9)
+        subscribers = home / "subscribers.csv"
+        subscribers.write_text(community.subscribers, encoding="utf-8")
         self._manage(
             {**env, "DJANGO_SUPERUSER_PASSWORD": password},
-            "createsuperuser",
-            "--noinput",
-            f"--username={USER}",
-            f"--email={USER}@example.com",
-            "--verbosity=0",
+            "demo",
+            "--fill",
+            str(subscribers),
+            *map(str, community.unprotected),
         )
-        self.stdout.write(
-            self.style.SUCCESS(f"Sign in at http://127.0.0.1:{port}/ as {USER} with the password {password}")
-        )
-        self._manage(env, "serve", f"--port={port}")
+        return password
 
     def _manage(self, env: Mapping[str, str], *arguments: str) -> None:
         """Run one of our commands in a process of its own: settings are read once per process."""

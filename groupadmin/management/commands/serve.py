@@ -19,6 +19,7 @@ from audits.events.threads import Listeners, wanted_listeners
 from audits.evidence.tasks import wake_packs
 from audits.history.tasks import wake_history
 from audits.tasks import wake_audits
+from groupadmin.body_limits import largest_body
 from groupadmin.celery import app
 from groupadmin.embedded import AlreadyRunning, Engine, only_instance
 from groupadmin.processes import Group, Program, exit_on_signals
@@ -62,6 +63,7 @@ class Command(PlainCommand):
                 port=port,
                 threads=WEB_THREADS,
                 ident=None,
+                max_request_body_size=2 * largest_body(),  # up to there the page of the refusal is ours
                 # Behind a TLS proxy Django has to see X-Forwarded-Proto, or it redirects to HTTPS for ever.
                 clear_untrusted_proxy_headers=not (settings.HTTPS or settings.TRUSTED_PROXIES),
             )

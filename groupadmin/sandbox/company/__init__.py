@@ -4,6 +4,7 @@
 says what a right audit must find. Whoever tests the product measures it against that.
 """
 
+from groupadmin.sandbox.company.community import Community, add_community
 from groupadmin.sandbox.company.company import Company, build_company
 from groupadmin.sandbox.company.size import Size
 from groupadmin.sandbox.company.talk import add_talk
@@ -11,11 +12,13 @@ from groupadmin.sandbox.company.tricky import tricky_company
 from groupadmin.sandbox.company.truth import GroupTruth, Identities, Truth, truth_of
 
 __all__ = [
+    "Community",
     "Company",
     "GroupTruth",
     "Identities",
     "Size",
     "Truth",
+    "add_community",
     "add_talk",
     "build_company",
     "tricky_company",

@@ -7,12 +7,14 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
+from members.list_filters import ValuesFilter
 from members.operations import record_check
 from members.operations.display import event_outcome, words
 from members.operations.models import ActivityEvent, ActivityHead, Step
@@ -21,11 +23,27 @@ from members.records import RecordAdmin
 from members.ui import DASH, time_tag
 
 
+class PlatformFilter(admin.SimpleListFilter):
+    title = "platform"
+    parameter_name = "platform"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(platform), platform.label) for platform in Platform]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ActivityEvent]) -> QuerySet[ActivityEvent]:
+        return queryset.filter(platform=value) if (value := self.value()) else queryset
+
+
 @admin.register(ActivityEvent)
 class ActivityEventAdmin(RecordAdmin):
     list_display = ("what", "when", "actor", "result", "whom", "where", "operation", "about")
     list_display_links = ("what",)
-    list_filter = ("action", "outcome", "platform", "actor")
+    list_filter = (
+        ("action", ValuesFilter),
+        ("outcome", ValuesFilter),
+        PlatformFilter,
+        ("actor", ValuesFilter),
+    )
     search_fields = ("actor", "subject", "group_name", "group_id", "detail", "=operation_id")
     search_help_text = "Who, whom, a group's name or id, or the number of an operation"
     date_hierarchy = "at"

@@ -10,9 +10,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from members.operations import kinds
-from members.operations.display import STATE_WORDS
 from members.operations.models import Operation
 from members.operations.states import OperationState
+from members.operations.words import STATE_WORDS
 from members.platforms.types import Platform
 
 

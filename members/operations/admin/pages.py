@@ -30,6 +30,8 @@ from members.ui import Tone
 
 LINES = 200
 """How many steps, and how many skipped targets, one page holds."""
+NOT_ASKED_FOR = "exempt"
+"""How audits call a group that does not need the full team; of `Operation.before` and `after`."""
 NAMED = 10
 """How many targets of one sort of failure are named."""
 
@@ -124,6 +126,7 @@ class Completeness:
     """What the operation did to the groups it touched."""
 
     groups: int
+    """Of them, those in scope that need the full team: of the others nobody says that they are complete."""
     complete_before: int
     complete_after: int | None
     """None until somebody has looked again."""
@@ -286,19 +289,23 @@ def _skipped(operation: Operation, query: Mapping[str, str]) -> tuple[Listing, t
 
 def _completeness(operation: Operation, query: Mapping[str, str]) -> Completeness | None:
     """Of the touched groups, as the operation's kind keeps it: by "platform:id", before and after."""
-    changes = []
+    changes, judged = [], []
     for word, before in operation.before.items():
         after = operation.after.get(word, {})
         platform = Platform(word.partition(":")[0])
         name = after.get("name") or before["name"]
-        changes.append(GroupChange(platform, name, before["completeness"], after.get("completeness", "")))
+        change = GroupChange(platform, name, before["completeness"], after.get("completeness", ""))
+        changes.append(change)
+        verdict = after.get("verdict") or before["verdict"]
+        if verdict != NOT_ASKED_FOR and (change.before or change.after):
+            judged.append(change)
     if not changes:
         return None
     changes.sort(key=lambda change: (change.after in ("", change.before), change.group_name.casefold()))
     return Completeness(
-        groups=len(changes),
-        complete_before=sum(_is_complete(change.before) for change in changes),
-        complete_after=sum(_is_complete(change.after) for change in changes) if operation.after else None,
+        groups=len(judged),
+        complete_before=sum(_is_complete(change.before) for change in judged),
+        complete_after=sum(_is_complete(change.after) for change in judged) if operation.after else None,
         listing=_listing(changes, query, "groups", len(changes)),
     )
 

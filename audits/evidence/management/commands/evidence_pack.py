@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_date
 
 from audits.evidence import packs, tasks
 from audits.evidence.period import Period, WrongPeriod
-from audits.evidence.record import RecordGap
+from audits.evidence.record import PurgedMeanwhile, RecordGap
 from members.management.base import ExitCode, PlainCommand
 from members.management.progress import ProgressLine
 from members.management.writing import command_line_actor
@@ -40,6 +40,8 @@ class Command(PlainCommand):
                 self._make(period, actor, options["out"], options["json"])
         except WrongPeriod as error:
             raise CommandError(str(error), returncode=ExitCode.USAGE) from error
+        except PurgedMeanwhile as error:
+            raise CommandError(str(error), returncode=ExitCode.UNEXPECTED) from error
         except RecordGap as error:
             raise CommandError(
                 f"{error} Keep the database as it is, and compare it with a backup.",
