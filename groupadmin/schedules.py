@@ -137,7 +137,7 @@ def _arguments(schedule: Schedule, *names: str) -> dict[str, Any]:
     """A schedule's arguments by name, as far as they make sense; `names` are those of the positional ones."""
     try:
         positional, named = loads(schedule.args or "[]"), loads(schedule.kwargs or "{}")
-    except ValueError:  # beat switches such a schedule off
+    except (ValueError, RecursionError):  # beat switches such a schedule off
         return {}
     if not isinstance(positional, list) or not isinstance(named, dict):
         return {}

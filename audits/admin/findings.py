@@ -29,7 +29,7 @@ from audits.powerless import beyond_us, mendable, why_beyond_us
 from audits.remediation.selections import GroupKey, MissingSelection
 from members.admin.base import TableExportMixin
 from members.list_filters import ALL, ConditionFilter, DefaultFilter, LinkedFilter, number
-from members.models import Employee
+from members.models import Employee, Team
 from members.operations.services import actor_of
 from members.policy import FindingKind
 from members.records import RecordAdmin, link
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     ChangeInlineBase = admin.TabularInline[FindingChange, Finding]
 else:
     ChangeInlineBase = admin.TabularInline
+
+NO_TEAM = "none"
 
 
 class StateFilter(ConditionFilter, DefaultFilter):
@@ -60,6 +62,21 @@ class EmployeeFilter(LinkedFilter):
     title = "employee"
     parameter_name = "employee__id__exact"
     model = Employee
+
+
+class TeamFilter(ConditionFilter):
+    """By a team of the person. Joined, whoever is in two teams would make two rows of each finding."""
+
+    title = "team"
+    parameter_name = "team"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*((str(team.pk), team.name) for team in Team.objects.all()), (NO_TEAM, "In no team")]
+
+    def condition(self, value: str) -> Q:
+        if value == NO_TEAM:
+            return ~Q(employee__in=Employee.objects.filter(teams__isnull=False).values("pk"))
+        return Q(employee__in=Employee.objects.filter(teams=number(value)).values("pk"))
 
 
 class OurRightFilter(ConditionFilter):
@@ -204,7 +221,7 @@ class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExp
         OurRightFilter,
         "group__category",
         CustomerFilter,
-        "employee__teams",
+        TeamFilter,
     )
     list_select_related = ("group", "employee")
     search_fields = ("group__name", "group_external_id", "employee__name", "subject")

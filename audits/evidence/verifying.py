@@ -60,6 +60,8 @@ def verify_pack(file: BinaryIO, *, told: Callable[[int], None] = lambda percent:
             entries = _entries(archive, size)
             _check_layout(file, entries.values(), size)
             manifest = _verify(archive, entries, told)
+    except WrongManifest as error:
+        raise NotWhole(str(error)) from error
     except (
         zipfile.BadZipFile,
         struct.error,
@@ -67,11 +69,10 @@ def verify_pack(file: BinaryIO, *, told: Callable[[int], None] = lambda percent:
         EOFError,
         NotImplementedError,
         RuntimeError,
-        UnicodeError,
+        OverflowError,
+        ValueError,  # a text that is none, or a place before the file begins
     ) as error:
         raise NotWhole(f"it is no whole ZIP file ({_words(error)})") from error
-    except WrongManifest as error:
-        raise NotWhole(str(error)) from error
     return Checked(manifest, sha256.hexdigest(), size)
 
 

@@ -79,10 +79,11 @@ def parse_heard(payload: Mapping[str, Any], known: Known) -> Heard | None:
         return None
     if event.get("channel_type") in ("im", "mpim", "app_home"):
         return None
-    if event.get("subtype") == "message_deleted":
+    subtype = event.get("subtype")
+    if subtype == "message_deleted":
         number = number_of(event.get("deleted_ts"))
         return None if number is None else Heard(Platform.SLACK, channel, deleted=(number,))
-    told = event.get("message") if event.get("subtype") in _NOW else event
+    told = event.get("message") if isinstance(subtype, str) and subtype in _NOW else event
     message = parse_message(_as_read(told), known) if isinstance(told, Mapping) else None
     return None if message is None else Heard(Platform.SLACK, channel, message)
 
