@@ -1,0 +1,128 @@
+"""Lists that grow for years: what they ask the database for, and what they leave until somebody wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from audits.models import Finding
+from members import records
+from members.operations import activity
+from members.operations.activity import Event
+from tests.adding_people import kinds_known, planned
+from tests.audit_rows import slack_run
+from tests.one_of_each import one_of
+from tests.slack_writing import NEW, NEWER, PRIVATE
+
+pytestmark = pytest.mark.django_db
+
+FINDINGS = reverse("admin:audits_finding_changelist")
+ACTIVITY = reverse("admin:operations_activityevent_changelist")
+OPERATIONS = reverse("admin:operations_operation_changelist")
+
+
+@pytest.fixture
+def _plans(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with kinds_known(monkeypatch):
+        yield
+
+
+def found(client: Client, url: str, **query: str) -> list[int]:
+    """The rows that the list shows, in its order."""
+    response = client.get(url, query)
+    assert response.status_code == 200
+    return [row.pk for row in response.context["cl"].result_list]
+
+
+@pytest.mark.usefixtures("_plans")
+@pytest.mark.parametrize("named", [0, 5_000])
+def test_a_search_finds_the_same_whether_its_rows_can_be_named_or_are_too_many(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, named: int
+) -> None:
+    monkeypatch.setattr(records, "NAMED_AT_MOST", named)
+    both, only_nils = planned((PRIVATE, NEW), (PRIVATE, NEWER)), planned((PRIVATE, NEWER), by="bea")
+
+    assert found(admin_client, OPERATIONS, q="nils") == [only_nils.pk, both.pk]
+    assert found(admin_client, OPERATIONS, q="nora acme") == [both.pk]
+    assert found(admin_client, OPERATIONS, q="bea") == [only_nils.pk]
+    assert found(admin_client, OPERATIONS, q="nobody") == []
+
+
+def test_every_list_can_be_searched_also_when_nothing_is_found(admin_client: Client) -> None:
+    for model, its_admin in admin.site._registry.items():
+        if not its_admin.search_fields:
+            continue
+        one_of(model)
+        url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        assert found(admin_client, url, q="nowhere to be found") == [], model
+
+
+def test_the_record_offers_every_action_outcome_and_actor_that_it_has_once(admin_client: Client) -> None:
+    happened = [
+        Event(who, action, outcome=outcome)
+        for who in ("bea", "Ada", "ümit", "bea")
+        for action, outcome in (("step.done", "done"), ("operation.planned", ""))
+    ]
+    activity.record(events=happened, at=timezone.now())
+    specs = admin_client.get(ACTIVITY).context["cl"].filter_specs
+
+    offered = {spec.title: set(spec.lookup_choices) for spec in specs if spec.title != "platform"}
+    assert offered == {
+        "action": {"step.done", "operation.planned"},
+        "outcome": {"", "done"},
+        "actor": {"bea", "Ada", "ümit"},
+    }
+    assert len(found(admin_client, ACTIVITY, actor="bea")) == 4
+
+
+def test_choices_of_filters_are_counted_among_few_rows_and_on_request_among_many(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slack_run(*(f"{number}-bitsafe" for number in range(3)))
+    open_ones = Finding.objects.filter(state="open").count()
+
+    def look(**query: str) -> tuple[str, int]:
+        with CaptureQueriesContext(connection) as queries:
+            page = admin_client.get(FINDINGS, query).content.decode()
+        return page, len(queries)
+
+    look()  # fills what Django caches per process
+    few, asked_of_few = look()
+    monkeypatch.setattr(records, "COUNTED_UNASKED", open_ones - 1)
+    many, asked_of_many = look()
+    wanted, _ = look(_facets="True")
+
+    assert f"Open ({open_ones})" in few
+    assert f"Open ({open_ones})" not in many
+    assert "Show counts" in many
+    assert f"Open ({open_ones})" in wanted
+    assert asked_of_many < asked_of_few
+
+
+def test_findings_that_are_over_come_from_the_newest_on(admin_client: Client) -> None:
+    slack_run("1-bitsafe", "2-bitsafe", "3-bitsafe")
+    now = timezone.now()
+    for age, finding in enumerate(Finding.objects.order_by("?")):
+        seen = now - timedelta(days=age)
+        Finding.objects.filter(pk=finding.pk).update(state="resolved", last_seen_at=seen, resolved_at=now)
+
+    newest_first = list(Finding.objects.order_by("-last_seen_at").values_list("pk", flat=True))
+    assert found(admin_client, FINDINGS, state__exact="resolved") == newest_first
+    assert found(admin_client, FINDINGS, state__exact="all") == newest_first
+
+
+def test_a_searched_list_offers_years_only_where_one_was_chosen(admin_client: Client) -> None:
+    activity.record(events=[Event("bea", "step.done")], at=timezone.now())
+    year = str(timezone.now().year)
+
+    assert admin_client.get(ACTIVITY).context["cl"].date_hierarchy == "at"
+    assert admin_client.get(ACTIVITY, {"q": "bea"}).context["cl"].date_hierarchy is None
+    assert admin_client.get(ACTIVITY, {"q": "bea", "at__year": year}).context["cl"].date_hierarchy == "at"
