@@ -1,38 +1,57 @@
-"""The connections of an audit: from the settings to readers, and what they learnt back to the database."""
+"""The connections of an audit: from the settings and the database to readers, and what they learnt back."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-
-from django.conf import settings
+from contextlib import asynccontextmanager
 
 from audits.observe import Connection
 from audits.turn import Turn
 from members.platforms.base import CallMeter, PlatformReader
-from members.platforms.errors import TryLater
-from members.platforms.slack import SlackConfig, SlackReader
+from members.platforms.errors import AccountTrouble, TryLater
+from members.platforms.slack import SlackReader
 from members.platforms.types import Platform
+from members.workspaces import services as workspaces
+from telegram_ops import gateway
 from telegram_ops.gateway import Access
+
+Way = tuple[Platform, str]
+"""A platform, and which of our workspaces or accounts there; "" is the usual one."""
 
 
 class SlackConnection:
     platform = Platform.SLACK
 
-    def open(self, meter: CallMeter) -> AbstractAsyncContextManager[PlatformReader]:
-        config = SlackConfig(token=settings.SLACK_USER_TOKEN, api_url=settings.SLACK_API_URL)
-        return SlackReader(config, meter=meter)
+    def __init__(self, key: str = "") -> None:
+        self.key = key
+        self.label = label_of(self.platform, key)
+        self._access = workspaces.Access(key)
+        self._problem: str | None = None
+
+    @asynccontextmanager
+    async def open(self, meter: CallMeter) -> AsyncGenerator[PlatformReader, None]:
+        try:
+            async with SlackReader(self._access.config(), meter=meter) as reader:
+                yield reader
+            self._problem = ""
+        except AccountTrouble as error:
+            self._problem = str(error)
+            raise
 
     def keep_books(self) -> None:
-        """Slack needs nothing but ids."""
+        """Note whether the token works; of the usual one, the runs themselves tell."""
+        if self.key and self._problem is not None:
+            workspaces.note_state(self.key, problem=self._problem)
 
 
 class TelegramConnection:
     platform = Platform.TELEGRAM
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, key: str = "") -> None:
+        self.key = key
+        self.label = label_of(self.platform, key)
         self._turn = turn
-        self._access = Access()
+        self._access = Access(key)
 
     @asynccontextmanager
     async def open(self, meter: CallMeter) -> AsyncGenerator[PlatformReader, None]:
@@ -48,16 +67,26 @@ class TelegramConnection:
         self._access.keep_books()
 
 
-def connections_to(platforms: Iterable[Platform], turns: Mapping[Platform, Turn]) -> tuple[Connection, ...]:
-    """One connection per platform. Whether they work shows only when they are opened.
+def ways_of(platform: Platform) -> tuple[str, ...]:
+    """The keys of all connections to `platform`, the usual one ("") first. One query."""
+    return workspaces.connections() if platform is Platform.SLACK else gateway.connections()
 
-    `turns` has Telegram's, where Telegram is among the platforms.
+
+def label_of(platform: Platform, key: str) -> str:
+    """What people call a connection; "" for the usual one."""
+    return workspaces.label_of(key) if platform is Platform.SLACK else gateway.label_of(key)
+
+
+def connections_to(ways: Iterable[Way], turns: Mapping[Way, Turn]) -> tuple[Connection, ...]:
+    """One connection for each. Whether they work shows only when they are opened.
+
+    `turns` has those of Telegram, where Telegram is among them.
     """
     connections: list[Connection] = []
-    for platform in platforms:
+    for platform, key in ways:
         match platform:
             case Platform.SLACK:
-                connections.append(SlackConnection())
+                connections.append(SlackConnection(key))
             case Platform.TELEGRAM:
-                connections.append(TelegramConnection(turns[platform]))
+                connections.append(TelegramConnection(turns[platform, key], key))
     return tuple(connections)

@@ -1,4 +1,4 @@
-"""Who holds an audit: one execution claims it, gives it back, brings it to its end, or dies with it.
+"""Who holds an audit: executions take its parts, the last of them brings it to its end, or dies with it.
 
 Every change here is conditional on the execution still holding it. A run that has ended stays held
 until what follows has been done; so whatever a dead process left undone is found and done again.
@@ -6,19 +6,41 @@ until what follows has been done; so whatever a dead process left undone is foun
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from audits.announcements import tell_failure
-from audits.models import AuditRun, RunState
+from audits.codec import UnknownVersion, dump
+from audits.models import AuditPart, AuditRun, PartState, RunState
+from audits.observation import PlatformObservation
+from audits.parts import parts_of
+from audits.parts_custody import (
+    MAX_ATTEMPTS,
+    Key,
+    give_back_parts,
+    is_held,
+    lay_out,
+    let_go,
+    locked,
+    look_again,
+    observation_of,
+    put_back,
+    recover_parts,
+    take_parts,
+)
 from audits.remediation.follow_up import follow_up
 from audits.reports import NOT_WRITTEN, store_reports
 from members.clock import SharedNow
 from members.operations.owner import is_dead, new_owner
+from members.platforms.types import Platform
+from members.services import load_policy
 
 log = structlog.get_logger(__name__)
 
@@ -26,65 +48,137 @@ ORPHANED_AFTER = timedelta(seconds=60)
 """A running audit whose heart has not beaten for this long has lost its process."""
 FOLLOW_UP_TIME = timedelta(minutes=10)
 """What follows a run's end (files, additions, notices) is taken for lost after so long."""
-MAX_ATTEMPTS = 3
 
 
 class AuditBusy(Exception):
-    """The audit cannot be started now: another one runs, or this one is not waiting any more."""
+    """The audit cannot be taken now: another one runs, or nothing of this one waits any more."""
 
 
-def claim(run_id: int) -> AuditRun:
-    """Make a waiting audit this execution's own. Raises AuditBusy."""
-    now = timezone.now()
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one execution holds of a run: parts to look at, or none: then it brings the run to its end."""
+
+    run: AuditRun
+    """Its `owner` is the name of the execution."""
+    parts: Sequence[AuditPart]
+
+
+def take(run_id: int, *, only: Key | None = None) -> Holding:
+    """Make what waits of an audit this execution's own, or that part alone. Raises AuditBusy."""
     try:
         with transaction.atomic():
-            taken = AuditRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
-                state=RunState.RUNNING,
-                owner=new_owner(),
-                started_at=now,
-                heartbeat_at=SharedNow(),
-                attempts=F("attempts") + 1,
-                progress_percent=0,
-                message="",
-            )
+            run = locked(run_id)
+            if run is None or run.finished:
+                raise AuditBusy(f"Audit {run_id} is not waiting to be run.")
+            if run.state == RunState.QUEUED:
+                _open(run)
+            return _take(run, only)
     except IntegrityError:
         raise AuditBusy("Another audit is running; try again when it has finished.") from None
-    if not taken:
-        raise AuditBusy(f"Audit {run_id} is not waiting to be run.")
-    return AuditRun.objects.get(pk=run_id)
+
+
+def _open(run: AuditRun) -> None:
+    """From now on it is the one that runs."""
+    now = timezone.now()
+    row = AuditRun.objects.filter(pk=run.pk)
+    row.update(state=RunState.RUNNING, owner="", heartbeat_at=SharedNow())
+    if not lay_out(run):
+        row.update(
+            policy=dump(load_policy()),
+            started_at=now,
+            attempts=F("attempts") + 1,
+            progress_label="",
+            progress_percent=0,
+            message="",
+        )
+
+
+def _take(run: AuditRun, only: Key | None) -> Holding:
+    owner = new_owner()
+    parts = take_parts(run, owner=owner, only=only)
+    if not parts:
+        over = run.parts.exists() and not run.parts.exclude(state__in=PartState.over()).exists()
+        free = AuditRun.objects.filter(pk=run.pk, state=RunState.RUNNING, owner="")
+        if not (over and free.update(owner=owner, heartbeat_at=SharedNow())):
+            raise AuditBusy(f"Audit {run.pk} is not waiting to be run.")
+    run.refresh_from_db()
+    run.owner = owner
+    return Holding(run, parts)
 
 
 def held_by(run: AuditRun) -> QuerySet[AuditRun]:
-    """The run's row, as long as the execution that `run` names holds it."""
+    """The run's row, as long as the execution that `run` names brings it to its end."""
     return AuditRun.objects.filter(pk=run.pk, owner=run.owner, state=RunState.RUNNING)
 
 
-def hand_back(run: AuditRun, why: str = "") -> None:
-    """Another execution shall run it from its beginning, through no fault of this one."""
-    held_by(run).update(state=RunState.QUEUED, owner="", attempts=F("attempts") - 1, message=why)
+@transaction.atomic
+def hand_back(holding: Holding, why: str = "") -> None:
+    """Others shall look at the parts that were not seen yet, through no fault of this execution."""
+    give_back_parts(holding.run, holding.parts, why)
+
+
+def seen_of(run: AuditRun) -> tuple[PlatformObservation, ...] | None:
+    """What all parts of a run that is ours saw; None where that cannot be read, and the run waits again.
+
+    Another version of the product may have written it.
+    """
+    seen, unreadable = [], []
+    for part in sorted(run.parts.all(), key=_in_order):
+        try:
+            seen.append(observation_of(part))
+        except UnknownVersion:
+            unreadable.append(part)
+    if not unreadable:
+        return tuple(seen)
+    with transaction.atomic():
+        if (stored := locked(run.pk)) is not None and stored.owner == run.owner:
+            look_again(unreadable)
+            let_go(stored)
+    log.warning("audit.seen_by_another_version", run=run.pk, parts=[part.name for part in unreadable])
+    return None
+
+
+def _in_order(part: AuditPart) -> tuple[int, str]:
+    return list(Platform).index(Platform(part.platform)), part.connection
 
 
 def end(run: AuditRun, state: RunState, message: str) -> None:
-    """Bring a run to its end of which nothing was recorded, and let follow what follows."""
+    """Bring a run to its end of which nothing was recorded, and let follow what follows.
+
+    Nothing happens unless the execution that `run` names still holds it, or a part of it.
+    """
     with transaction.atomic():
-        if held_by(run).update(state=state, message=message, finished_at=timezone.now(), progress_label=""):
-            tell_failure(AuditRun.objects.get(pk=run.pk))
+        stored = locked(run.pk)
+        if stored is None or not (stored.owner == run.owner or run.parts.filter(owner=run.owner).exists()):
+            return
+        if not _close(stored, RunState.RUNNING, state=state, owner=run.owner, message=message):
+            return
+        tell_failure(AuditRun.objects.get(pk=run.pk))
     conclude(run)
 
 
 def cancel_audit(*, run_id: int) -> bool:
-    """Ask an audit to stop; a waiting one ends at once. False when it was finished already."""
-    now, owner = timezone.now(), new_owner()
-    if AuditRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
-        state=RunState.CANCELLED,
-        cancel_requested=True,
-        finished_at=now,
-        owner=owner,
-        heartbeat_at=SharedNow(),
-    ):
-        conclude(AuditRun.objects.get(pk=run_id))
-        return True
-    return bool(AuditRun.objects.filter(pk=run_id, state=RunState.RUNNING).update(cancel_requested=True))
+    """Ask an audit to stop; one that nobody holds ends at once. False when it was finished already."""
+    with transaction.atomic():
+        run = locked(run_id)
+        if run is None or run.finished:
+            return False
+        AuditRun.objects.filter(pk=run_id).update(cancel_requested=True)
+        if run.state == RunState.RUNNING and is_held(run):
+            return True
+        state, owner = RunState(run.state), new_owner()
+        _close(run, state, state=RunState.CANCELLED, owner=owner, heartbeat_at=SharedNow())
+    conclude(AuditRun.objects.get(pk=run_id))
+    return True
+
+
+def _close(run: AuditRun, before: RunState, **values: Any) -> bool:
+    """End a run that is in the state `before`. It is locked."""
+    row = AuditRun.objects.filter(pk=run.pk, state=before)
+    if not row.update(finished_at=timezone.now(), progress_label="", policy="", **values):
+        return False
+    run.parts.all().delete()
+    return True
 
 
 def conclude(run: AuditRun) -> None:
@@ -118,27 +212,62 @@ def _write_files(run: AuditRun) -> None:
         run.save(update_fields=["message"])
 
 
-def recover_audits(*, now: datetime) -> list[int]:
-    """Take up what dead processes left behind. Returns the ids of all that wait to be run, oldest first.
+def recover_audits(*, now: datetime, at_once: bool = False) -> list[int]:
+    """Take up what dead processes left behind. Returns the ids of all of which something waits, oldest first.
 
     `now` is by the clock that all processes share.
 
-    An audit only reads, so starting again from the beginning repeats nothing that matters.
+    A running audit of which nobody takes the rest gives way to others after a minute, or `at_once`.
+    An audit only reads, so looking again at a part repeats nothing that matters.
     """
     for run in AuditRun.objects.filter(state=RunState.RUNNING):
-        if _is_lost(run, now - ORPHANED_AFTER) and _adopt(run):
+        with transaction.atomic():
+            recover_parts(run, silent_since=now - ORPHANED_AFTER)
+            _make_way(run, silent_since=now if at_once else now - ORPHANED_AFTER)
+        run.refresh_from_db()
+        if (
+            run.state == RunState.RUNNING
+            and run.owner
+            and _is_lost(run, now - ORPHANED_AFTER)
+            and _adopt(run)
+        ):
             _take_back(run)
+    for run in AuditRun.objects.filter(state=RunState.QUEUED, cancel_requested=True):
+        cancel_audit(run_id=run.pk)  # nobody was left to notice
     for run in AuditRun.objects.filter(state__in=RunState.ended()).exclude(owner=""):
         if _is_lost(run, now - FOLLOW_UP_TIME) and _adopt(run):
             log.warning("audit.follow_up_again", run=run.pk)
             conclude(run)
-    return list(AuditRun.objects.filter(state=RunState.QUEUED).order_by("pk").values_list("pk", flat=True))
+    waiting = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, parts__state=PartState.QUEUED)
+    return list(AuditRun.objects.filter(waiting).order_by("pk").values_list("pk", flat=True).distinct())
+
+
+def _make_way(run: AuditRun, *, silent_since: datetime) -> None:
+    """Put a run back of which nobody has taken what is left."""
+    stored = locked(run.pk)
+    if stored is None or stored.state != RunState.RUNNING or is_held(stored):
+        return
+    if stored.heartbeat_at is None or stored.heartbeat_at <= silent_since:
+        put_back(stored)
+
+
+def waiting_parts(run_id: int) -> list[Key]:
+    """The parts of an unfinished audit that nobody looks at; none where all were seen."""
+    run = AuditRun.objects.get(pk=run_id)
+    if not run.parts.exists():
+        return [
+            (str(platform), key) for platform, key in parts_of([Platform(name) for name in run.platforms])
+        ]
+    return list(run.parts.filter(state=PartState.QUEUED).values_list("platform", "connection"))
 
 
 def _take_back(run: AuditRun) -> None:
+    """Of a run whose parts were all seen, the one who had begun to end it is dead."""
     if run.attempts >= MAX_ATTEMPTS:
         end(run, RunState.FAILED, f"Given up: the process died {run.attempts} times while it ran.")
-    elif held_by(run).update(state=RunState.QUEUED, owner=""):
+    elif held_by(run).update(
+        state=RunState.QUEUED, owner="", attempts=F("attempts") + (1 if run.parts.exists() else 0)
+    ):
         log.warning("audit.requeued", run=run.pk, attempts=run.attempts)
 
 

@@ -72,7 +72,7 @@ def progress_label(run: AuditRun) -> str:
     if run.cancel_requested:
         return "Stopping"
     if run.state == RunState.QUEUED:
-        return "Waiting for its turn"
+        return run.progress_label or "Waiting for its turn"
     return run.progress_label or "Starting"
 
 

@@ -193,8 +193,7 @@ class _PlatformEvaluation:
                 attendance.excluded.append(person.key)
             elif presence is None:
                 attendance.unresolved.append(person.key)
-                looked_up = self.seen.people.get(person.key)
-                if level is Level.REQUIRED and (looked_up is None or not looked_up.unresolved):
+                if level is Level.REQUIRED and self.seen.is_unread(group_id, person.key):
                     attendance.required_unread = True
             elif level is Level.REQUIRED:
                 (attendance.required_present if presence else attendance.required_missing).append(person.key)

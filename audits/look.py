@@ -49,7 +49,7 @@ class Look(Watch):
         self.account = await reader.account()
         self._introduce()
         mine = [group_id for platform, group_id in self.assignment.groups if platform is self.platform]
-        self.progress.enter(self.platform, Stage.MEMBERS, len(mine))
+        self.progress.enter(Stage.MEMBERS, len(mine))
         looks = [self._look_at(reader, group_id) for group_id in dict.fromkeys(mine)]
         ends = await asyncio.gather(*looks, return_exceptions=True)
         for end in ends:
@@ -80,7 +80,7 @@ class Look(Watch):
             self._blind(name, str(error), group_id=group_id)
             return False
         self._keep(sight)
-        self.progress.advance(self.platform)
+        self.progress.advance()
         return True
 
     async def _see(self, reader: PlatformReader, group: PlatformGroup) -> _Sight:

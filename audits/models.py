@@ -32,6 +32,17 @@ class RunState(models.TextChoices):
         return cls.COMPLETE, cls.PARTIAL, cls.FAILED, cls.CANCELLED
 
 
+class PartState(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    SEEN = "seen", "Seen"
+    FAILED = "failed", "Failed"
+
+    @classmethod
+    def over(cls) -> tuple[PartState, ...]:
+        return cls.SEEN, cls.FAILED
+
+
 class Trigger(models.TextChoices):
     PERSON = "person", "Person"
     COMMAND = "command", "Command"
@@ -44,7 +55,11 @@ BULKY = ("blind_spots", "archived_groups", "api_calls", "accounts", "summary", "
 
 
 class AuditRun(models.Model):
-    """One audit: what was asked, how it goes, what came of it. The row is the truth; Celery only wakes it."""
+    """One audit: what was asked, how it goes, what came of it. The row is the truth; Celery only wakes it.
+
+    It is *running* while somebody holds one of its parts, or itself to bring it to its end; and for a minute
+    longer when something was seen, for those who take the rest.
+    """
 
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
     platforms = models.JSONField(help_text="The platforms to look at.")
@@ -66,11 +81,20 @@ class AuditRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
-    owner = models.CharField(max_length=64, blank=True, help_text="The execution that holds the run.")
+    owner = models.CharField(
+        max_length=64, blank=True, help_text="The execution that brings the run to its end."
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     cancel_requested = models.BooleanField(default=False)
     progress_label = models.CharField(max_length=255, blank=True)
     progress_percent = models.PositiveSmallIntegerField(default=0)
+    policy = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="What its parts look for, and what it is judged by: as it was when it began.",
+    )
     message = models.TextField(blank=True, help_text="What went wrong, one line a platform.")
     account_trouble = models.BooleanField(
         default=False, help_text="No platform came through, and an account is not configured or cannot go on."
@@ -123,6 +147,36 @@ class AuditRun(models.Model):
     def recorded(self) -> bool:
         """Whether it came as far as to store what it saw, be it little."""
         return bool(self.summary)
+
+
+class AuditPart(models.Model):
+    """What one connection shows in one run. Workers take parts one by one; they go when the run ends."""
+
+    run = models.ForeignKey(AuditRun, on_delete=models.CASCADE, related_name="parts")
+    platform = models.CharField(max_length=10, choices=choices(Platform))
+    connection = models.CharField(
+        max_length=30, blank=True, help_text="Which workspace or account looks; empty: the usual one."
+    )
+    name = models.CharField(max_length=100, help_text="What people call it.")
+    state = models.CharField(max_length=10, choices=PartState.choices, default=PartState.QUEUED)
+    owner = models.CharField(max_length=64, blank=True, help_text="The execution that looks.")
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    progress_label = models.CharField(max_length=255, blank=True)
+    progress_percent = models.PositiveSmallIntegerField(default=0)
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="When it was seen, or given up.")
+    message = models.TextField(blank=True, help_text="Why it was given up.")
+    observation = models.TextField(blank=True, help_text="What was seen, as compact JSON.")
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "platform", "connection"], name="part_once_per_run")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of audit {self.run_id}"
 
 
 class RunReport(models.Model):

@@ -52,6 +52,8 @@ class KnownGroup:
     history: History = History.UNKNOWN
     history_read_at: datetime | None = None
     members_hidden: bool = False
+    connection: str = ""
+    """Through which connection it was reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,20 @@ class PersonSeen:
     """Why the list of groups is not whole: one sentence; empty when it is."""
     changed_from: str | None = None
     """The handle we knew, when the person carries another one now."""
+    nowhere: bool = False
+    """Whether nobody there is this person, and nobody ever was as far as we know: they are in no group."""
     group_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformObservation:
-    """Everything seen on one platform in one run."""
+    """Everything seen on one platform in one run, through one connection (`audits.merge` joins several)."""
 
     platform: Platform
+    connection: str = ""
+    """Which of our workspaces or accounts looked; empty for the usual one."""
+    label: str = ""
+    """What people call it; empty for the usual one."""
     account: Account | None = None
     account_employee: str | None = None
     """The key of the employee whose account looked: present wherever the account is."""
@@ -136,7 +144,29 @@ class PlatformObservation:
             return person.id in members
         if group_id in person.group_ids:
             return True
+        if person.nowhere:
+            return False
         return None if person.user is None or person.unread else False
+
+    def is_unread(self, group_id: str, key: str) -> bool:
+        """Of an employee whose presence there could not be seen: whether that is a passing fault of the run,
+        and not that nobody knows who they are."""
+        person = self.people.get(key)
+        return person is None or not person.unresolved
+
+    def was_looked_for(self, key: str) -> bool:
+        """Whether it is known now who the employee is there, or that nobody can tell."""
+        person = self.people.get(key)
+        return person is not None and (person.user is not None or bool(person.unresolved) or person.nowhere)
+
+    @property
+    def by_connection(self) -> tuple[PlatformObservation, ...]:
+        """The same, each connection's for itself."""
+        return (self,)
+
+    def way_to(self, group_id: str) -> str:
+        """The connection through which this group is reached best."""
+        return self.connection
 
     def groups_of(self, key: str) -> frozenset[str]:
         """The ids of the groups in which some source saw the employee."""

@@ -1,14 +1,13 @@
-"""Platforms → Observation: all of them side by side, each watched by a `Watch` of its own."""
+"""A connection → what it shows: a part of an audit, watched by a `Watch` of its own."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Protocol
 
 from audits.look import Look
-from audits.observation import Observation, PlatformObservation, Trouble
+from audits.observation import PlatformObservation, Trouble
 from audits.progress import Progress, Stage
 from audits.watch import Assignment, Watch
 from members.platforms.base import CallMeter, PlatformReader, why_waiting
@@ -20,6 +19,10 @@ class Connection(Protocol):
     """A way to one platform, opened once per run."""
 
     platform: Platform
+    key: str
+    """Which of our workspaces or accounts it is; empty for the usual one."""
+    label: str
+    """What people call it; empty for the usual one."""
 
     def open(self, meter: CallMeter) -> AbstractAsyncContextManager[PlatformReader]:
         """A reader inside `async with`; never touches the database.
@@ -31,24 +34,14 @@ class Connection(Protocol):
         """Store what the reader learnt for the next one. Call it outside the event loop."""
 
 
-async def observe(
-    connections: Sequence[Connection], assignment: Assignment, progress: Progress
-) -> Observation:
-    """Look at all platforms side by side. Platform errors become part of the observation."""
-    platforms = await asyncio.gather(
-        *(_observe_platform(connection, assignment, progress) for connection in connections)
-    )
-    return Observation(platforms=tuple(platforms), deep=assignment.deep)
-
-
-async def _observe_platform(
-    connection: Connection, assignment: Assignment, progress: Progress
-) -> PlatformObservation:
+async def observe(connection: Connection, assignment: Assignment, progress: Progress) -> PlatformObservation:
+    """Look through one connection: a part of an audit. Platform errors become part of the observation."""
     platform = connection.platform
     meter = CallMeter(
         patience=assignment.patience,
-        on_wait=lambda *pause: progress.held_up(platform, why_waiting(*pause)),
+        on_wait=lambda *pause: progress.held_up(why_waiting(*pause)),
     )
+    assignment = assignment.through(connection.key, platform)
     known = {group.id: group for group in assignment.known if group.platform is platform}
     watch = (Look if assignment.groups else Watch)(platform, assignment, known, progress)
     try:
@@ -62,5 +55,5 @@ async def _observe_platform(
             sign_in=isinstance(error, SignedOut | NotSignedIn),
         )
         watch.leave_doubts_open()
-    progress.enter(platform, Stage.DONE)
-    return watch.observation(meter)
+    progress.enter(Stage.DONE)
+    return replace(watch.observation(meter), connection=connection.key, label=connection.label)

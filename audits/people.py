@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from audits.observation import PersonSeen
-from members.identity import Resolved, Unresolved
+from members.identity import Reason, Resolved, Unresolved
 from members.platforms.errors import PlatformError
-from members.platforms.types import Platform, Wanted
+from members.platforms.types import Platform, PlatformUser, Wanted
 from members.policy import EmployeeStatus, Handle, Person, Policy, concerns
 
 CUT_SHORT = "The run was cut short before this list was read."
@@ -57,3 +58,35 @@ def first_sight(
     if failure is not None:
         return PersonSeen(person.key, id=want.id, unread=str(failure))
     return PersonSeen(person.key, id=want.id, unresolved=resolution.reason)
+
+
+def policy_through(connection: str, platform: Platform, policy: Policy) -> Policy:
+    """The same policy, of people as they are known in a further connection of `platform`.
+
+    Where no account of theirs is known there, their e-mail address leads to it, and their username only
+    where no address is known: in another workspace a namesake may well have that.
+    """
+
+    def there(person: Person) -> Person:
+        handle = person.handle_on(platform, connection)
+        if handle == Handle() and not person.email:
+            handle = Handle(None, person.handle_on(platform).username)
+        return replace(person, handles={**person.handles, platform: handle})
+
+    return replace(policy, people=tuple(map(there, policy.people)))
+
+
+def was_never_there(
+    person: Person, want: Wanted, resolution: Resolved | Unresolved, users: Iterable[PlatformUser]
+) -> bool:
+    """Whether somebody who left the company had no account in a further workspace either.
+
+    Its whole directory was read, with e-mail addresses, and theirs is not among them.
+    """
+    return (
+        person.status is EmployeeStatus.OFFBOARDED
+        and isinstance(resolution, Unresolved)
+        and resolution.code is Reason.NO_SUCH_USER
+        and want.email is not None
+        and any(user.email for user in users)
+    )

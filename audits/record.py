@@ -18,6 +18,7 @@ from audits.record_findings import record_findings
 from audits.rows import GroupRow, summarise
 from audits.staff_changes.sights import keep_sights
 from members.models import Category, Group
+from members.operations.parts import Way
 from members.platforms.types import History, Platform, PlatformGroup
 from members.services import IdentitySeen, follow_migrations, record_identities
 from telegram_ops import ownership_requests
@@ -43,6 +44,7 @@ _OBSERVED = (
     "shared_externally",
     "in_scope",
     "visible",
+    "connection",
 )
 
 
@@ -58,6 +60,7 @@ def known_groups(only: Collection[GroupKey] = ()) -> tuple[KnownGroup, ...]:
             history=History(group.history_visibility),
             history_read_at=group.history_read_at,
             members_hidden=group.members_hidden,
+            connection=group.connection,
         )
         for group in (_rows_of(only) if only else Group.objects.all())
     )
@@ -98,7 +101,8 @@ def record(*, run: AuditRun, evaluation: Evaluation, state: RunState, message: s
         finished_at=at,
         progress_percent=100,
         progress_label="",
-        accounts={str(part.platform): part.account.id for part in seen if part.account is not None},
+        policy="",
+        accounts=_accounts(seen),
         api_calls={str(part.platform): part.cost.calls for part in seen},
         waited_seconds=sum(part.cost.waited_seconds for part in seen),
         summary=asdict(summarise(evaluation.rows)),
@@ -113,16 +117,28 @@ def record(*, run: AuditRun, evaluation: Evaluation, state: RunState, message: s
         excluded=tally.excluded,
         open_findings=tally.open,
     )
+    run.parts.all().delete()
     tell_outcome(run.pk)
 
 
+def _accounts(platforms: Iterable[PlatformObservation]) -> dict[str, str]:
+    """Our own id in each connection, by `Way.name`."""
+    return {
+        Way(part.platform, part.connection).name: part.account.id
+        for platform in platforms
+        for part in platform.by_connection
+        if part.account is not None
+    }
+
+
 def _identities(platforms: Iterable[PlatformObservation]) -> Iterator[IdentitySeen]:
-    for seen in platforms:
+    for seen in (part for platform in platforms for part in platform.by_connection):
+        elsewhere = seen.connection if seen.platform is Platform.SLACK else ""
         for key, person in seen.people.items():
             if person.user is not None:
-                yield IdentitySeen(key, person.user, person.changed_from)
+                yield IdentitySeen(key, person.user, person.changed_from, elsewhere)
         for key, user in seen.met.items():
-            yield IdentitySeen(key, user)
+            yield IdentitySeen(key, user, workspace=elsewhere)
 
 
 def _record_groups(evaluation: Evaluation, at: datetime) -> dict[GroupKey, Group]:
@@ -204,6 +220,7 @@ def _sighted(
         archived=sighting.archived,
         shared_externally=sighting.shared_externally,
         visible=not vanished,
+        connection=seen.way_to(sighting.id),
         first_seen_at=stored.first_seen_at if stored is not None else at,
         last_seen_at=stored.last_seen_at if stored is not None and vanished else at,
     )

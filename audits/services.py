@@ -1,44 +1,43 @@
-"""Request and run audits. The AuditRun row is the truth; whoever holds it (`audits.custody`), runs it."""
+"""Request and run audits. The rows are the truth; whoever holds parts of a run (`audits.custody`) looks."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import suppress
 
 import structlog
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
 
 from audits.announcements import tell_failure
-from audits.connections import connections_to
+from audits.codec import UnknownVersion, load
 from audits.custody import (
     AuditBusy,
+    Holding,
     cancel_audit,
-    claim,
     conclude,
     end,
     hand_back,
-    held_by,
     recover_audits,
+    seen_of,
+    take,
+    waiting_parts,
 )
 from audits.engine import evaluate
 from audits.look import GroupKey, narrowed
+from audits.merge import merge_connections
 from audits.models import AuditRun, RunState, Trigger
 from audits.observation import Observation
-from audits.observe import Connection, observe
-from audits.progress import Progress, ProgressView
+from audits.parts_custody import Cancelled, Key
+from audits.parts_looking import HandedBack, look_at_parts
+from audits.progress import ProgressView
 from audits.record import RunLost, known_groups, record
-from audits.staff_changes.sights import people_to_prove
-from audits.turn import Turn, TurnLost
-from audits.watch import Assignment
-from members.clock import SharedNow, shared_now
+from audits.turn import TurnLost
+from members.clock import shared_now
 from members.patterns import PatternTrouble
 from members.platforms.types import Platform
-from members.services import load_policy
+from members.policy import Policy
 
 __all__ = [
     "AuditBusy",
@@ -48,21 +47,10 @@ __all__ = [
     "note_failure",
     "recover_audits",
     "request_audit",
+    "waiting_parts",
 ]
 
 log = structlog.get_logger(__name__)
-
-HEARTBEAT_SECONDS = 1.0
-ONE_CLIENT = (Platform.TELEGRAM,)
-"""The platforms that end both of two clients on one session."""
-
-
-class _Cancelled(Exception):
-    """Somebody asked the audit to stop."""
-
-
-class _HandedBack(Exception):
-    """This process is shutting down; another one shall run the audit."""
 
 
 @transaction.atomic
@@ -105,16 +93,18 @@ def note_failure(*, trigger: Trigger, message: str) -> AuditRun:
 def execute_audit(
     run_id: int,
     *,
+    only: Key | None = None,
     show: Callable[[ProgressView], None] = lambda view: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> AuditRun:
-    """Run a waiting audit to its end in this process and return it as stored.
+    """Look at all that waits of an audit in this process, side by side, or at that part alone.
 
-    What the platforms refuse ends in the run's state and message, never in an exception.
-    `show` is told the progress about once a second; when `stopping` answers True, the audit
-    goes back to the queue. Raises AuditBusy when the run cannot be taken.
+    Whoever looked at the last part of a run brings it to its end. The run is returned as stored: finished,
+    unless others still look, or shall. What the platforms refuse ends in its state and message, never in an
+    exception. `show` is told the progress about once a second; when `stopping` answers True, what was not
+    seen yet goes back to the queue. Raises AuditBusy when there is nothing to take.
     """
-    return _execute(claim(run_id), show, stopping)
+    return _execute(take(run_id, only=only), show, stopping)
 
 
 def audit_here(
@@ -127,30 +117,38 @@ def audit_here(
     """Request an audit and run it in this process at once; no worker sees it waiting.
 
     Ends like `execute_audit`. Raises AuditBusy, with nothing left behind, while another audit runs;
-    one whose process is dead does not count.
+    one whose processes are dead, or of which nobody has taken the rest yet, does not count.
     """
-    recover_audits(now=shared_now())
+    recover_audits(now=shared_now(), at_once=True)
     with transaction.atomic():
-        run = claim(request_audit(platforms=platforms, trigger=trigger, deep=deep).pk)
-    return _execute(run, show, stopping=lambda: False)
+        holding = take(request_audit(platforms=platforms, trigger=trigger, deep=deep).pk)
+    return _execute(holding, show, stopping=lambda: False)
 
 
-def _execute(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable[[], bool]) -> AuditRun:
-    """Do the work of a claimed run, and see to it that its row tells how it ended."""
-    logger = log.bind(run=run.pk)
-    logger.info("audit.started", platforms=run.platforms, deep=run.deep, trigger=run.trigger)
+def _execute(
+    holding: Holding, show: Callable[[ProgressView], None], stopping: Callable[[], bool]
+) -> AuditRun:
+    """Do the work on what we hold of a run, and see to it that its row tells how it ended."""
+    run = holding.run
+    logger = log.bind(run=run.pk, parts=[part.name for part in holding.parts])
+    logger.info("audit.started", deep=run.deep, trigger=run.trigger)
     try:
-        _run(run, show, stopping)
-    except _HandedBack:
-        hand_back(run)
+        if look_at_parts(holding, show=show, stopping=stopping):
+            _judge(run)
+    except HandedBack:
+        hand_back(holding)
         logger.info("audit.handed_back")
     except TurnLost as error:
-        hand_back(run, str(error))
+        hand_back(holding, str(error))
         logger.warning("audit.turn_lost")
-    except _Cancelled:
-        end(run, RunState.CANCELLED, "Cancelled; nothing was recorded.")
     except RunLost:
+        hand_back(holding)  # what was not lost
         logger.warning("audit.lost")
+    except UnknownVersion:  # a deployment is under way: whoever opens the run anew reads the policy anew
+        hand_back(holding)
+        logger.warning("audit.begun_by_another_version")
+    except Cancelled:
+        end(run, RunState.CANCELLED, "Cancelled; nothing was recorded.")
     except PatternTrouble as error:
         end(run, RunState.FAILED, f"{error} Correct it under Policy › Scope lines. Nothing was recorded.")
     except KeyboardInterrupt:
@@ -166,120 +164,25 @@ def _execute(run: AuditRun, show: Callable[[ProgressView], None], stopping: Call
         end(run, RunState.FAILED, f"Unexpected error ({type(error).__name__}); the log has the details.")
         raise
     run.refresh_from_db()
-    logger.info("audit.finished", state=run.state, opened=run.opened, resolved=run.resolved)
+    logger.info("audit.left", state=run.state, opened=run.opened, resolved=run.resolved)
     return run
 
 
-def _run(run: AuditRun, show: Callable[[ProgressView], None], stopping: Callable[[], bool]) -> None:
-    platforms = [Platform(name) for name in run.platforms]
+def _judge(run: AuditRun) -> None:
+    """Compare what all parts saw with the policy by which they looked, record it, and do what follows."""
     groups = tuple((Platform(platform), group_id) for platform, group_id in run.groups)
-    assignment = Assignment(
-        policy=load_policy(),
-        known=known_groups(groups),
-        deep=run.deep,
-        groups=groups,
-        patience=settings.AUDIT_PATIENCE_SECONDS,
-        now=timezone.now(),
-        to_prove=people_to_prove(),
-    )
-    progress = Progress(tuple(platforms))
-
-    with _turns(platforms, owner=run.owner) as turns:
-        connections = connections_to(platforms, turns)
-
-        def beat() -> None:
-            for platform, turn in turns.items():
-                turn.keep()
-                if turn.waiting:
-                    progress.held_up(platform, "is waiting for an operation that uses the account")
-            show(progress.view())
-            _beat(run, progress.view())
-            if stopping():
-                raise _HandedBack
-
-        observation = _observe_watched(connections, assignment, progress, beat)
-    for connection in connections:
-        connection.keep_books()
-    _beat(run, progress.view())  # whoever cancelled during the last second wants nothing recorded either
+    known = known_groups(groups)
+    seen = seen_of(run)
+    if seen is None:
+        return
+    observation = merge_connections(Observation(seen, deep=run.deep), known)
     now = timezone.now()
-    evaluation = evaluate(observation, assignment.policy, assignment.known, now)
+    evaluation = evaluate(observation, load(Policy, run.policy), known, now)
     if groups:
         evaluation = narrowed(evaluation, groups)
     message = _message(observation)
     record(run=run, evaluation=evaluation, state=_outcome(observation), message=message, at=now)
     conclude(run)
-
-
-@contextmanager
-def _turns(platforms: Collection[Platform], *, owner: str) -> Iterator[dict[Platform, Turn]]:
-    """Our turns on the accounts that only one may use at a time, given back at the end."""
-    patience = settings.AUDIT_PATIENCE_SECONDS
-    turns = {
-        platform: Turn(platform, owner=owner, patience=patience)
-        for platform in platforms
-        if platform in ONE_CLIENT
-    }
-    try:
-        yield turns
-    finally:
-        for turn in turns.values():
-            turn.release()
-
-
-def _observe_watched(
-    connections: Sequence[Connection],
-    assignment: Assignment,
-    progress: Progress,
-    beat: Callable[[], None],
-) -> Observation:
-    """Observe in an event loop of its own thread, while this thread calls `beat` about once a second.
-
-    So the database is only touched from here, never from inside the loop. What `beat` raises
-    stops the observation.
-    """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="observe") as pool:
-        watched = _Cancellable()
-        future = pool.submit(watched.run, connections, assignment, progress)
-        try:
-            while not wait([future], timeout=HEARTBEAT_SECONDS).done:
-                beat()
-        except BaseException:
-            watched.cancel()
-            raise
-        return future.result()
-
-
-class _Cancellable:
-    """An observation that another thread can stop."""
-
-    def __init__(self) -> None:
-        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Observation]]] = Future()
-
-    def run(
-        self, connections: Sequence[Connection], assignment: Assignment, progress: Progress
-    ) -> Observation:
-        async def main() -> Observation:
-            task = asyncio.ensure_future(observe(connections, assignment, progress))
-            self._started.set_result((asyncio.get_running_loop(), task))
-            return await task
-
-        return asyncio.run(main())
-
-    def cancel(self) -> None:
-        loop, task = self._started.result(timeout=10)
-        with suppress(RuntimeError):  # it came to its end meanwhile, and its loop is closed
-            loop.call_soon_threadsafe(task.cancel)
-
-
-def _beat(run: AuditRun, view: ProgressView) -> None:
-    """Renew our hold on the run and show how far it is. Raises when it was cancelled or lost."""
-    held = held_by(run)
-    if not held.update(
-        heartbeat_at=SharedNow(), progress_label=view.label[:255], progress_percent=view.percent
-    ):
-        raise RunLost(f"Audit {run.pk} was taken over.")
-    if held.filter(cancel_requested=True).exists():
-        raise _Cancelled
 
 
 def _outcome(observation: Observation) -> RunState:

@@ -74,10 +74,7 @@ class Judge:
             return Sight.VOID, "employee offboarded"
         if not concerns(person, key.platform, self._evaluation.policy):
             return Sight.VOID, "rule changed"
-        looked_up = seen.people.get(key.subject)
-        if looked_up is None or (looked_up.user is None and not looked_up.unresolved):
-            return _UNSEEN
-        return _ABSENT
+        return _ABSENT if seen.was_looked_for(key.subject) else _UNSEEN
 
     def _of_departed(self, key: FindingKey, person: Person, seen: PlatformObservation) -> tuple[Sight, str]:
         if person.status is not EmployeeStatus.OFFBOARDED:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 from celery import shared_task
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -29,16 +30,21 @@ log = structlog.get_logger(__name__)
 
 
 def enqueue(run_id: int) -> None:
-    """Have a worker take up a waiting audit, once the current transaction is durable.
+    """Have workers take up what waits of an audit, once the current transaction is durable.
 
-    What needs the Telegram account goes to the queue whose worker does one thing at a time.
+    Each part is a message of its own: what needs a Telegram account goes to the queue whose worker does one
+    thing at a time. Inside one process a single message does for all, which are looked at side by side.
     A broker that is down loses nothing: `wake_audits` finds the row.
     """
-    telegram = Platform.TELEGRAM in AuditRun.objects.values_list("platforms", flat=True).get(pk=run_id)
+    parts = [] if settings.EMBEDDED else services.waiting_parts(run_id)
 
     def send() -> None:
         try:
-            run_audit.apply_async((run_id,), queue="telegram" if telegram else "default")
+            for platform, connection in parts:
+                queue = "telegram" if platform == Platform.TELEGRAM else "default"
+                run_audit.apply_async((run_id, platform, connection), queue=queue)
+            if not parts:
+                run_audit.apply_async((run_id,), queue="default")
         except OperationalError as error:
             log.warning("audit.broker_down", run=run_id, error=str(error))
 
@@ -46,13 +52,14 @@ def enqueue(run_id: int) -> None:
 
 
 @shared_task
-def run_audit(run_id: int) -> None:
-    """Run a waiting audit; when another one is running it stays in the queue until that has ended."""
+def run_audit(run_id: int, platform: str = "", connection: str = "") -> None:
+    """Look at a part of a waiting audit, or at all of it; while another audit runs it stays in the queue."""
+    only = (platform, connection) if platform else None
     try:
-        run = services.execute_audit(run_id, stopping=worker.is_stopping)
+        services.execute_audit(run_id, only=only, stopping=worker.is_stopping)
     except services.AuditBusy:
         return
-    if run.finished:
+    if not worker.is_stopping():
         wake_audits()
 
 

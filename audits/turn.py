@@ -21,15 +21,16 @@ class TurnLost(Exception):
 
 
 class Turn:
-    """The lease of one platform's account, for one execution of an audit.
+    """The lease of one account on a platform, for one execution of an audit.
 
     The thread that holds the database connection calls `keep` about once a second; the event loop
     is inside `taken()` while it uses the account. Raised there: TryLater after `patience` seconds.
     """
 
-    def __init__(self, platform: Platform, *, owner: str, patience: float) -> None:
-        self.connection = lease.connection_of(platform)
-        """The name of the account that was in use when the execution began: it stays with that one."""
+    def __init__(self, platform: Platform, account: str = "", *, owner: str, patience: float) -> None:
+        self.connection = lease.connection_of(platform, account)
+        """The name of the account, or of the one that was in use when the execution began: it stays with
+        that one."""
         self._label = platform.label
         self._owner = owner
         self._patience = patience

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from audits.doubt import hides_members, is_doubtful
 from audits.observation import BlindSpot, KnownGroup, PersonSeen, PlatformObservation, Trouble
-from audits.people import CUT_SHORT, Roster, first_sight, is_counted, wanted
+from audits.people import (
+    CUT_SHORT,
+    Roster,
+    first_sight,
+    is_counted,
+    policy_through,
+    wanted,
+    was_never_there,
+)
 from audits.progress import Progress, Stage
 from audits.scope import anchors, scope_candidates, scoped_groups
 from members.identity import Resolved, resolve_all
@@ -23,6 +31,7 @@ from members.platforms.base import CallMeter, PlatformReader
 from members.platforms.errors import AccountTrouble, Gone, PlatformError, Refused, TryLater, Unreachable
 from members.platforms.types import (
     Account,
+    CallCount,
     GroupDetails,
     History,
     Platform,
@@ -62,6 +71,15 @@ class Assignment:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     to_prove: frozenset[str] = frozenset()
     """The keys of people whose absence somebody waits for, although nobody counts on them."""
+    elsewhere: bool = False
+    """Whether we look into a further workspace, in which not everybody has an account."""
+
+    def through(self, connection: str, platform: Platform) -> Assignment:
+        """The same, of people as they are known in a further connection of `platform`."""
+        if not connection:
+            return self
+        policy = policy_through(connection, platform, self.policy)
+        return replace(self, policy=policy, elsewhere=platform is Platform.SLACK)
 
 
 @dataclass(slots=True)
@@ -126,7 +144,7 @@ class Watch:
             member_counts=self.member_counts,
             blind_spots=tuple(self.blind_spots),
             trouble=self.trouble,
-            **({"cost": meter.snapshot()} if meter is not None else {}),
+            cost=meter.snapshot() if meter is not None else CallCount(),
         )
 
     async def _list_groups_and_people(self, reader: PlatformReader) -> None:
@@ -152,11 +170,11 @@ class Watch:
         """Count the people's lists from now on, if the list of groups is whole and the people are known."""
         if self.groups_complete:
             read = sum(person.unread != CUT_SHORT for person in self.people.values())
-            self.progress.enter(self.platform, Stage.PEOPLE, len(self.people))
-            self.progress.advance(self.platform, read)
+            self.progress.enter(Stage.PEOPLE, len(self.people))
+            self.progress.advance(read)
 
     async def _list_groups(self, reader: PlatformReader) -> None:
-        self.progress.enter(self.platform, Stage.GROUPS)
+        self.progress.enter(Stage.GROUPS)
         async for page in reader.groups():
             for group in page:
                 if group.superseded_by is not None:
@@ -164,7 +182,7 @@ class Watch:
                     self.groups.pop(group.id, None)
                 else:
                     self.groups[group.id] = group
-            self.progress.advance(self.platform, len(page))
+            self.progress.advance(len(page))
         self.groups_complete = True
 
     async def _read_people(self, reader: PlatformReader) -> None:
@@ -184,6 +202,9 @@ class Watch:
             if person in roster.concerned:
                 failure = reader.lookup_failures.get(want.key)
                 self.people[want.key] = first_sight(person, want, resolution, failure)
+                known_nowhere = self.assignment.elsewhere and failure is None
+                if known_nowhere and was_never_there(person, want, resolution, candidates):
+                    self.people[want.key] = PersonSeen(want.key, nowhere=True)
             elif isinstance(resolution, Resolved):
                 self.met[want.key] = resolution.user
         self._recognise_account(ours)
@@ -225,10 +246,10 @@ class Watch:
             key, before.user, before.id, unread=unread, changed_from=before.changed_from, group_ids=group_ids
         )
         if self.groups_complete:
-            self.progress.advance(self.platform)
+            self.progress.advance()
 
     async def _read_details(self, reader: PlatformReader, due: Sequence[PlatformGroup]) -> None:
-        self.progress.enter(self.platform, Stage.DETAILS, len(due))
+        self.progress.enter(Stage.DETAILS, len(due))
 
         async def read(group: PlatformGroup) -> None:
             try:
@@ -241,7 +262,7 @@ class Watch:
                 raise
             except PlatformError as error:
                 self._blind(group.name, f"History setting not read: {error}", group_id=group.id)
-            self.progress.advance(self.platform)
+            self.progress.advance()
 
         error = await _each(due, read)
         if error is not None:
@@ -312,7 +333,7 @@ class Watch:
 
     async def _read_members(self, reader: PlatformReader, scoped: Sequence[PlatformGroup]) -> None:
         """The full lists: only the ids we care for and the count are kept, whatever the size."""
-        self.progress.enter(self.platform, Stage.MEMBERS, len(scoped))
+        self.progress.enter(Stage.MEMBERS, len(scoped))
         ours = {person.id for person in self.people.values() if person.id is not None}
 
         async def read(group: PlatformGroup) -> None:
@@ -338,7 +359,7 @@ class Watch:
                 )
                 return
             self._compare(group, frozenset(ids & ours))
-            self.progress.advance(self.platform)
+            self.progress.advance()
 
         await _each(scoped, read)
 

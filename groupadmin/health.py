@@ -17,6 +17,7 @@ from kombu.exceptions import KombuError
 from groupadmin.celery import app
 from groupadmin.heartbeats import alive
 from groupadmin.models import Heartbeat
+from members.models import SlackWorkspace
 from telegram_ops.models import AccountState, TelegramAccount
 
 BROKER_SECONDS = 2
@@ -37,7 +38,7 @@ def readiness(now: datetime) -> list[Check]:
     database = check_database()
     if not database.ok:
         return [database, check_broker()]
-    return [database, check_broker(), *check_workers(now), check_beat(now), check_account()]
+    return [database, check_broker(), *check_workers(now), check_beat(now), check_account(), *check_further()]
 
 
 def check_database() -> Check:
@@ -87,6 +88,20 @@ def check_account() -> Check:
         return Check("telegram_account", ok=True, detail="none is kept here", vital=False)
     signed_in = account.state == AccountState.SIGNED_IN
     return Check("telegram_account", ok=signed_in, detail=account.get_state_display().lower(), vital=False)
+
+
+def check_further() -> list[Check]:
+    """The Slack workspaces and Telegram accounts that are audited too; nothing where there are none."""
+    accounts = TelegramAccount.objects.filter(audited_too=True, is_default=False)
+    works = {
+        "slack_workspaces": [not each.problem for each in SlackWorkspace.objects.filter(in_use=True)],
+        "telegram_accounts": [each.state == AccountState.SIGNED_IN for each in accounts],
+    }
+    return [
+        Check(name, ok=all(each), detail=f"{sum(each)} of {len(each)} work", vital=False)
+        for name, each in works.items()
+        if each
+    ]
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:

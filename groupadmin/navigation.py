@@ -123,6 +123,7 @@ SECTIONS = (
         "System",
         "system",
         (
+            "members.slackworkspace",
             "telegram_ops.telegramaccount",
             "auth.user",
             "auth.group",

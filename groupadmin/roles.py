@@ -75,6 +75,7 @@ ABILITIES = (
             "members.*_category",
             "members.*_customer",
             "members.*_employee",
+            "members.*_employeeaccount",
             "members.*_exclusion",
             "members.*_membershiprule",
             "members.*_namingrule",
@@ -116,6 +117,7 @@ ABILITIES = (
         OWNER,
         ("telegram_ops.sign_in_telegram", "telegram_ops.*_telegramaccount"),
     ),
+    Ability("Connect further Slack workspaces", OWNER, ("members.*_slackworkspace",)),
     Ability("Say how long messages are kept", OWNER, ("history.*_retentionperiod",)),
     Ability("Purge old records before the schedule does", OWNER, ("evidence.purge_records",)),
     Ability("Make and revoke tokens of the API", OWNER, ("groupadmin.*_apitoken",)),
@@ -127,7 +129,12 @@ ABILITIES = (
 )
 APPS = {pattern.partition(".")[0] for ability in ABILITIES for pattern in ability.permissions}
 """The apps whose permissions mean something here."""
-UNSEEN = ("telegram_ops.view_signedinsession", "telegram_ops.view_signin", "telegram_ops.view_peeraccess")
+UNSEEN = (
+    "members.view_workspacetoken",
+    "telegram_ops.view_signedinsession",
+    "telegram_ops.view_signin",
+    "telegram_ops.view_peeraccess",
+)
 """Secrets and machinery: no page shows them, and no role names them."""
 
 

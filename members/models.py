@@ -27,6 +27,9 @@ from members.policy import (
     bare_username,
     regex_problem,
 )
+from members.workspaces.models import EmployeeAccount as EmployeeAccount
+from members.workspaces.models import SlackWorkspace as SlackWorkspace
+from members.workspaces.models import WorkspaceToken as WorkspaceToken
 
 LONGEST_USERNAME = 100
 """In characters; the platforms' own limits are lower (Slack 80, Telegram 32)."""
@@ -240,6 +243,13 @@ class Group(models.Model):
     shared_externally = models.BooleanField(default=False)
     in_scope = models.BooleanField(default=False)
     visible = models.BooleanField(default=True, help_text="Whether the last audit that looked could see it.")
+    connection = models.CharField(
+        max_length=30,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Through which further workspace or account it is reached; empty: the usual one.",
+    )
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     history = HistoricalRecords(
@@ -253,6 +263,7 @@ class Group(models.Model):
             "may_invite",
             "may_remove",
             "visible",
+            "connection",
         ]
     )
 

@@ -74,6 +74,25 @@ class Person:
     teams: frozenset[str] = frozenset()
     email: str | None = None
     handles: Mapping[Platform, Handle] = field(default_factory=dict)
+    elsewhere: Mapping[str, Handle] = field(default_factory=dict)
+    """Who they are in further Slack workspaces, by connection: people have another id in each."""
+
+    def handle_on(self, platform: Platform, connection: str = "") -> Handle:
+        """How they are known through a connection; on Telegram everybody is the same for all accounts."""
+        if connection and platform is Platform.SLACK:
+            return self.elsewhere.get(connection, Handle())
+        return self.handles.get(platform, Handle())
+
+    def has_any_account(self, platform: Platform) -> bool:
+        """Whether an id of theirs is known there, in whichever workspace."""
+        return bool(self.ids_on(platform))
+
+    def ids_on(self, platform: Platform) -> set[str]:
+        """All their ids there."""
+        handles = [self.handle_on(platform)]
+        if platform is Platform.SLACK:
+            handles += self.elsewhere.values()
+        return {handle.id for handle in handles if handle.id}
 
 
 @dataclass(frozen=True, slots=True)

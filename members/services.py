@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,23 +11,27 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from simple_history.utils import bulk_update_with_history
 
 from members import policy_store
-from members.models import LONGEST_USERNAME, Employee, EmployeeHandle, Exclusion, Group
+from members.models import LONGEST_USERNAME, Employee, EmployeeAccount, EmployeeHandle, Exclusion, Group
 from members.platforms.types import Platform, PlatformUser
 from members.policy import EmployeeStatus, Handle, Person, Policy
 from members.policy_file import EmployeeEntry
+from members.workspaces.accounts import keep_accounts
 
 
 def load_policy() -> Policy:
     """The policy as stored, in a constant number of queries; people in the order of their entry."""
-    stored = policy_store.read()
+    has_accounts = Exists(EmployeeAccount.objects.filter(employee=OuterRef("pk")))
+    rows = list(policy_store.employees().annotate(has_accounts=has_accounts))
+    elsewhere = _accounts_elsewhere() if any(row.has_accounts for row in rows) else {}
+    stored = policy_store.read(rows)
     pinned = Group.objects.filter(category_pinned=True, category__isnull=False)
     return Policy(
-        people=tuple(_person(entry) for entry in stored.employees or ()),
+        people=tuple(_person(entry, elsewhere.get(entry.key, {})) for entry in stored.employees or ()),
         categories=stored.categories or (),
         rules=stored.rules or (),
         scope=stored.scope or (),
@@ -47,6 +52,8 @@ class IdentitySeen:
     user: PlatformUser
     changed_from: str | None = None
     """The username we had, when the user has it no more (see `members.identity.Resolved`)."""
+    workspace: str = ""
+    """The further Slack workspace in which the account is, where it is one."""
 
 
 @transaction.atomic
@@ -65,8 +72,16 @@ def record_identities(*, seen: Iterable[IdentitySeen], at: datetime) -> tuple[st
         if (held := getattr(row, f"{platform}_user_id")) is not None
     }
     usernames = _Usernames()
+    seen = list(seen)
+    keep_accounts(
+        (rows[sight.key].pk, sight.workspace, sight.user)
+        for sight in seen
+        if sight.workspace and sight.key in rows
+    )
     changed: dict[str, Any] = {}  # any: simple-history reads the reason from an attribute
     for sight in seen:
+        if sight.workspace:
+            continue
         row = rows.get(sight.key)
         owner = owners.setdefault((sight.user.platform, sight.user.id), sight.key)
         if row is None or owner != sight.key or not _still_meant(row, sight):
@@ -85,8 +100,11 @@ def record_identities(*, seen: Iterable[IdentitySeen], at: datetime) -> tuple[st
 
 
 @transaction.atomic
-def usernames_by_id(platform: Platform) -> dict[str, str]:
-    """The employees' usernames on `platform`, by their ids there."""
+def usernames_by_id(platform: Platform, connection: str = "") -> dict[str, str]:
+    """The employees' usernames on `platform`, by their ids there; in a further workspace those of it."""
+    if connection and platform is Platform.SLACK:
+        accounts = EmployeeAccount.objects.filter(workspace=int(connection)).exclude(user_id="")
+        return dict(accounts.exclude(username="").values_list("user_id", "username"))
     columns = f"{platform}_user_id", f"{platform}_username"
     rows = Employee.objects.exclude(**{columns[0]: None}).exclude(**{columns[1]: ""}).values_list(*columns)
     return {str(user_id): username for user_id, username in rows}
@@ -185,7 +203,16 @@ def _set_pinned(groups: QuerySet[Group], *, pinned: bool) -> int:
     return len(rows)
 
 
-def _person(entry: EmployeeEntry) -> Person:
+def _accounts_elsewhere() -> dict[str, dict[str, Handle]]:
+    """Employee key → connection → who they are there."""
+    known: defaultdict[str, dict[str, Handle]] = defaultdict(dict)
+    rows = EmployeeAccount.objects.values_list("employee__key", "workspace", "user_id", "username")
+    for key, workspace, user_id, username in rows:
+        known[key][str(workspace)] = Handle(user_id or None, username or None)
+    return known
+
+
+def _person(entry: EmployeeEntry, elsewhere: Mapping[str, Handle]) -> Person:
     telegram_id = None if entry.telegram_user_id is None else str(entry.telegram_user_id)
     return Person(
         key=entry.key,
@@ -197,6 +224,7 @@ def _person(entry: EmployeeEntry) -> Person:
             Platform.SLACK: Handle(entry.slack_user_id, entry.slack_username),
             Platform.TELEGRAM: Handle(telegram_id, entry.telegram_username),
         },
+        elsewhere=elsewhere,
     )
 
 

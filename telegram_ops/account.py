@@ -11,12 +11,12 @@ from telegram_ops.gateway import Access
 
 
 class AccountToWrite:
-    """The account in use, with what earlier connections learnt."""
+    """The account in use, or a further one, with what earlier connections learnt."""
 
     largest_invitation: int = TelegramWriter.largest_invitation
 
-    def __init__(self) -> None:
-        self._access = Access()
+    def __init__(self, connection: str = "") -> None:
+        self._access = Access(connection)
 
     def open(self, meter: CallMeter) -> AbstractAsyncContextManager[PlatformWriter]:
         """A writer inside `async with`. Raises NotConfigured, and on entering any PlatformError."""

@@ -13,6 +13,6 @@ class TelegramOpsConfig(AppConfig):
         from telegram_ops.account import AccountToWrite
         from telegram_ops.ownership import register_kind
 
-        connections.register(Platform.TELEGRAM, AccountToWrite)
+        connections.register(Platform.TELEGRAM, AccountToWrite, gateway.label_of)
         lease.name_account(Platform.TELEGRAM, gateway.account_name)
         register_kind()

@@ -10,17 +10,17 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 import structlog
-from django.conf import settings
 
 from members.models import Group
 from members.operations.loop import BackgroundLoop
 from members.platforms.base import CallMeter
 from members.platforms.errors import AccountTrouble, PlatformError
-from members.platforms.slack import SlackConfig, SlackReader
+from members.platforms.slack import SlackReader
 from members.platforms.types import Platform, PlatformUser
 from members.policy import Handle, Person
 from members.services import load_policy
-from telegram_ops import memory
+from members.workspaces import services as workspaces
+from telegram_ops import gateway, memory
 from telegram_ops.gateway import Access
 from telegram_ops.judgement import judged, stored_groups
 from telegram_ops.looking import Depth, look_on_slack, look_on_telegram
@@ -73,36 +73,67 @@ def find_people(
 
 
 def _look(people: Sequence[Sought], depth: Depth, seconds: float, turn_patience: float) -> list[list[Look]]:
-    """The looks at each of `people`, on the platforms on which to look for them; both side by side."""
+    """The looks at each of `people`, through the connections through which to look for them.
+
+    All workspaces of Slack and one account of Telegram after the other side by side.
+    """
+    slack = [(key, asked) for key in workspaces.connections() if (asked := _asked_on_slack(key, people))]
+    on_telegram = [at for at, person in enumerate(people) if Platform.TELEGRAM in person.handles]
+    accounts = gateway.connections() if on_telegram else ()
     looks: list[list[Look]] = [[] for _ in people]
-    on_slack, on_telegram = (_asked_on(platform, people) for platform in (Platform.SLACK, Platform.TELEGRAM))
     with BackgroundLoop("find") as loop:
-        reading_slack = loop.submit(_slack_looks([people[at] for at in on_slack], seconds=seconds))
-        if on_telegram:
-            asked = [people[at] for at in on_telegram]
-            found = _telegram_looks(loop, asked, depth=depth, seconds=seconds, turn_patience=turn_patience)
-            for at, look in zip(on_telegram, found, strict=True):
+        reading = [
+            (key, asked, loop.submit(_slack_looks(workspaces.Access(key), list(asked.values()), seconds)))
+            for key, asked in slack
+        ]
+        for key in accounts:
+            found = _telegram_looks(
+                loop,
+                [people[at] for at in on_telegram],
+                key,
+                depth=depth,
+                seconds=seconds / len(accounts),
+                turn_patience=turn_patience,
+            )
+            for at, look in zip(on_telegram, _named(found, key, gateway.label_of(key)), strict=True):
                 looks[at].append(look)
-        answers = _answers(Platform.SLACK, len(on_slack), reading_slack)
-        for at, look in zip(on_slack, answers, strict=True):
-            looks[at].insert(0, look)
+        for key, asked, future in reversed(reading):
+            answers = _answers(Platform.SLACK, len(asked), future)
+            for at, look in zip(asked, _named(answers, key, workspaces.label_of(key)), strict=True):
+                looks[at].insert(0, look)
     return looks
 
 
-def _asked_on(platform: Platform, people: Sequence[Sought]) -> list[int]:
-    return [at for at, person in enumerate(people) if platform in person.handles]
+def _asked_on_slack(key: str, people: Sequence[Sought]) -> dict[int, Sought]:
+    """Whom to look for there. In a further workspace those alone whose account there an audit has learnt."""
+    if not key:
+        return {at: person for at, person in enumerate(people) if Platform.SLACK in person.handles}
+    return {
+        at: replace(person, handles={Platform.SLACK: known})
+        for at, person in enumerate(people)
+        if person.person is not None
+        and (Platform.SLACK in person.handles or Platform.SLACK in person.unknown_on)
+        and (known := person.person.handle_on(Platform.SLACK, key)).id
+    }
 
 
-async def _slack_looks(people: Sequence[Sought], *, seconds: float) -> list[Look]:
-    if not people:
-        return []
-    config = SlackConfig(token=settings.SLACK_USER_TOKEN, api_url=settings.SLACK_API_URL)
-    reader = SlackReader(config, meter=CallMeter(patience=LONGEST_PAUSE))
+def _named(looks: Sequence[Look], key: str, label: str) -> list[Look]:
+    return [replace(look, connection=key, label=label) for look in looks]
+
+
+async def _slack_looks(access: workspaces.Access, people: Sequence[Sought], seconds: float) -> list[Look]:
+    reader = SlackReader(access.config(), meter=CallMeter(patience=LONGEST_PAUSE))
     return await look_on_slack(reader, people, seconds=seconds)
 
 
 def _telegram_looks(
-    loop: BackgroundLoop, people: Sequence[Sought], *, depth: Depth, seconds: float, turn_patience: float
+    loop: BackgroundLoop,
+    people: Sequence[Sought],
+    key: str,
+    *,
+    depth: Depth,
+    seconds: float,
+    turn_patience: float,
 ) -> list[Look]:
     hides = dict(
         Group.objects.filter(platform=Platform.TELEGRAM)
@@ -110,8 +141,8 @@ def _telegram_looks(
         .values_list("external_id", "members_hidden")
     )
     try:
-        with turn(turn_patience):
-            access = Access()
+        with turn(turn_patience, key):
+            access = Access(key)
             reader = access.reader(CallMeter(patience=LONGEST_PAUSE))
             work = look_on_telegram(reader, people, depth=depth, hides=hides, seconds=seconds)
             try:
@@ -155,7 +186,7 @@ def _where_unseen(person: Sought, looks: Sequence[Look]) -> Sought:
 def _employee_behind(looks: Sequence[Look], employees: Sequence[Person]) -> Person | None:
     ids = {(look.platform, look.user.id) for look in looks if look.user is not None}
     for person in employees:
-        if any((platform, handle.id) in ids for platform, handle in person.handles.items()):
+        if any((platform, user_id) in ids for platform in Platform for user_id in person.ids_on(platform)):
             return person
     return None
 
@@ -164,6 +195,8 @@ def _or_from_memory(look: Look, person: Sought) -> Look:
     """What the last audit saw, where nothing could be read now; of employees alone."""
     if look.user is not None or look.sightings or not look.trouble or person.person is None:
         return look
+    if look.connection:
+        return look  # of all connections the usual one's look tells from memory
     known = memory.recall(look.platform, person.person.key)
     if known is None:
         return look

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from openpyxl import Workbook
 
+from members.operations.parts import Way
 from members.platforms.types import Platform
 from members.spreadsheet import CellValue, Column, add_sheet
 from telegram_ops.sightings import Found
@@ -50,7 +51,8 @@ def found_document(found: Found) -> dict[str, Any]:
             for place in found.places
         ],
         "platforms": {
-            str(look.platform): {"as_of": _stamp(look.as_of), "trouble": look.trouble} for look in found.looks
+            Way(look.platform, look.connection).name: {"as_of": _stamp(look.as_of), "trouble": look.trouble}
+            for look in found.looks
         },
         "notes": list(found.notes),
     }
@@ -90,10 +92,10 @@ def _facts(found: Found, now: datetime) -> Iterator[tuple[str, CellValue]]:
     for look in found.looks:
         if look.user is not None:
             names = " ".join(f"@{name}" for name in look.user.usernames)
-            yield f"{look.platform.label} account", f"{look.user.id} {names}".strip()
-        yield f"{look.platform.label} read (UTC)", look.as_of or now
+            yield f"{look.name} account", f"{look.user.id} {names}".strip()
+        yield f"{look.name} read (UTC)", look.as_of or now
         if look.trouble:
-            yield f"{look.platform.label} trouble", look.trouble
+            yield f"{look.name} trouble", look.trouble
     yield "Groups", len(found.places)
     for note in found.notes:
         yield "Note", note

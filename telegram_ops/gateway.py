@@ -9,12 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -50,9 +52,34 @@ def account_in_use() -> TelegramAccount | None:
     return TelegramAccount.objects.filter(is_default=True).first()
 
 
+def accounts_looked_through() -> tuple[TelegramAccount | None, list[TelegramAccount]]:
+    """The account in use, as `account_in_use`, and the further ones that audits look through. One query."""
+    rows = list(TelegramAccount.objects.filter(Q(is_default=True) | Q(audited_too=True)))
+    usual = None if uses_environment() else next((row for row in rows if row.is_default), None)
+    return usual, [row for row in rows if row.audited_too and row != usual]
+
+
 def uses_environment() -> bool:
     """Whether TELEGRAM_SESSION is set: then its account is used, whatever is stored."""
     return bool(_setting("TELEGRAM_SESSION"))
+
+
+def connections() -> tuple[str, ...]:
+    """All accounts that audits look through, the one in use ("") first. One query.
+
+    Without any there is that one all the same: it says what is to be set up.
+    """
+    usual, others = accounts_looked_through()
+    further = tuple(str(account.pk) for account in sorted(others, key=attrgetter("pk")))
+    return ("", *further) if usual is not None or uses_environment() or not further else further
+
+
+def label_of(connection: str) -> str:
+    """What people call a further account; "" for the usual one."""
+    if not connection:
+        return ""
+    label = TelegramAccount.objects.filter(pk=connection).values_list("label", flat=True).first()
+    return label or f"account {connection}"
 
 
 def account_name() -> str:
@@ -103,22 +130,31 @@ def server_config() -> TelegramConfig:
 
 
 class Access:
-    """The account in use, for one connection: made before it is opened, asked to keep the books after.
+    """An account, for one connection: made before it is opened, asked to keep the books after.
 
     Both touch the database; `reader` and `writer` do not, and may be called in an event loop.
     """
 
-    def __init__(self) -> None:
-        self.connection = lease.connection_of(Platform.TELEGRAM)
+    def __init__(self, key: str = "") -> None:
+        """`key` names a further account; without it, it is the one in use."""
+        self.connection = lease.connection_of(Platform.TELEGRAM, key)
         """What leases call the account."""
-        self._account = account_in_use()
+        self._account = TelegramAccount.objects.filter(pk=key).first() if key else account_in_use()
         self._known_hashes = known_hashes()
         self._config: TelegramConfig | NotConfigured
         try:
-            self._config = telegram_config()
+            self._config = self._further_config(key) if key else telegram_config()
         except NotConfigured as error:
             self._config = error
         self._client: TelegramReader | None = None
+
+    def _further_config(self, key: str) -> TelegramConfig:
+        if self._account is None:
+            raise NotConfigured(
+                f"The Telegram account {key} through which this group was reached is gone: run an audit",
+                code="no_account",
+            )
+        return session_config(self._account)
 
     def reader(self, meter: CallMeter) -> TelegramReader:
         """To be entered. Raises NotConfigured."""

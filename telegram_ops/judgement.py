@@ -20,17 +20,21 @@ GroupKey = tuple[Platform, str]
 
 def judged(person: Sought, looks: Sequence[Look], rules: Policy, groups: Mapping[GroupKey, Group]) -> Found:
     """The looks at one person as what was found of them."""
-    places = [
-        Place(sighting.group, sighting.standing, _level(person.person, sighting.group, rules, groups))
-        for look in looks
-        for sighting in look.sightings
-    ]
+    places: dict[tuple[Platform, str, str], Place] = {}
+    for look in looks:
+        for sighting in look.sightings:
+            group, level = sighting.group, _level(person.person, sighting.group, rules, groups)
+            place = Place(group, sighting.standing, level, look.connection)
+            # One account seen by two of ours counts once, where we may do more.
+            key = group.platform, group.id, look.user.id if look.user is not None else ""
+            if key not in places or (group.may_remove and not places[key].group.may_remove):
+                places[key] = place
     doubt = _doubt(person, looks)
     notes = [doubt] if doubt else []
     notes += [no_account(person, platform) for platform in person.unknown_on]
     if person.person is None and Platform.TELEGRAM in person.handles:
         notes.append("Not an employee we know: looked for on Telegram alone.")
-    return Found(person, tuple(looks), in_order(places), tuple(notes), doubt)
+    return Found(person, tuple(looks), in_order(places.values()), tuple(notes), doubt)
 
 
 def no_account(person: Sought, platform: Platform) -> str:
@@ -90,7 +94,7 @@ def _doubt(person: Sought, looks: Sequence[Look]) -> str:
     ).select_related("employee")
     if not users or (handle := former.first()) is None:
         return ""
-    (user,) = users
+    (user,) = {user.id: user for user in users}.values()
     return (
         f"@{person.typed_username} was {handle.employee.name}'s until {day_in_words(handle.last_seen_at)}; "
         f"it is {user.name or 'somebody else'}'s now: write the id {user.id} to mean them, or the key "

@@ -51,6 +51,11 @@ class TelegramAccount(models.Model):
         max_length=16, validators=[is_phone_number], help_text="With the country code, like +15550000101."
     )
     is_default = models.BooleanField("in use", default=False, help_text="Everything goes through this one.")
+    audited_too = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Audits look through it as well, and its groups are reached through it.",
+    )
     user_id = models.BigIntegerField("Telegram id", null=True, blank=True, editable=False)
     username = models.CharField(max_length=64, blank=True, editable=False)
     name = models.CharField(max_length=200, blank=True, editable=False)

@@ -81,8 +81,12 @@ def left_to_read(selection: OwnershipSelection) -> list[Group]:
 
 
 def worth_reading(groups: Iterable[Group]) -> list[Group]:
-    """Those for which somebody could be asked."""
-    return [group for group in groups if _is_seen(group) and group.admin_status != AdminStatus.OWNER]
+    """Those for which somebody could be asked by the account in use."""
+    return [
+        group
+        for group in groups
+        if _is_seen(group) and group.admin_status != AdminStatus.OWNER and not group.connection
+    ]
 
 
 def chosen_groups(selection: OwnershipSelection) -> tuple[list[Group], dict[str, str]]:
@@ -239,11 +243,11 @@ def _ways_to_copy(operation_id: int) -> list[Link]:
     return [Link("To send by hand", "copy the messages", url)]
 
 
-def _connect(platform: Platform) -> Connection:
+def _connect(platform: Platform, connection: str) -> Connection:
     """The usernames of those who run groups are a way to whom the account never met."""
     people = (each for row in GroupAdministrators.objects.all() for each in people_of(row))
     usernames = {each.user.id: each.user.username for each in people if each.user.username}
-    return MessageConnection(account_on(platform), usernames=usernames)
+    return MessageConnection(account_on(platform, connection), usernames=usernames)
 
 
 def _drawn_up(
@@ -275,6 +279,8 @@ def _as_group_to_ask(
     group: Group, row: GroupAdministrators | None, is_stale: bool, unread: str
 ) -> GroupToAsk:
     told = row is not None and not is_stale and not row.trouble
+    if group.connection:
+        told, is_stale, unread = False, True, _THROUGH_ANOTHER
     return GroupToAsk(
         group.external_id,
         group.name,
@@ -283,6 +289,11 @@ def _as_group_to_ask(
         people=people_of(row) if row is not None and told else None,
         trouble=row.trouble if row is not None and not is_stale and row.trouble else unread,
     )
+
+
+_THROUGH_ANOTHER = (
+    "It is reached through another account than the one in use: ask its owner by hand, in that one's name."
+)
 
 
 def _is_seen(group: Group) -> bool:

@@ -226,7 +226,7 @@ def names_left_out(plan: Plan) -> tuple[Skipped, ...]:
 
 
 def _target(person: Found, place: Place) -> Target:
-    look = person.look_at(place.group.platform)
+    look = person.look_at(place.group.platform, place.connection)
     user_id = look.user.id if look is not None and look.user is not None else ""
     return Target(place.group.platform, place.group.id, place.group.name, person.key, person.name, user_id)
 
@@ -245,12 +245,12 @@ def _step(selection: RemovalSelection, person: Found, place: Place, target: Targ
     employee = person.sought.person
     if employee is not None and employee.status is EmployeeStatus.OFFBOARDED:
         arguments["leaver"] = True
-    return PlannedStep(verb, target, arguments)
+    return PlannedStep(verb, target, arguments, connection=place.connection)
 
 
 def _why_not(selection: RemovalSelection, person: Found, place: Place) -> tuple[WhyNot | None, str]:
     group = place.group
-    look = person.look_at(group.platform)
+    look = person.look_at(group.platform, place.connection)
     if look is None or look.user is None:
         return (
             WhyNot.NO_ACCOUNT,

@@ -96,17 +96,18 @@ def cap_of_removal() -> Cap:
     return Cap(Unit.PEOPLE, count=settings.OPERATION_CAP_REMOVED_PEOPLE)
 
 
-def connect(platform: Platform) -> Connection:
+def connect(platform: Platform, connection: str) -> Connection:
     """The way to take people out on `platform`, and to let them back in."""
-    usernames = usernames_by_id(platform)
+    account, usernames = account_on(platform, connection), usernames_by_id(platform, connection)
     if platform is Platform.TELEGRAM:
-        return RemovalConnection(account_on(platform), usernames=usernames)
-    return MembershipConnection(account_on(platform), batch_size=1, usernames=usernames)
+        return RemovalConnection(account, usernames=usernames)
+    return MembershipConnection(account, batch_size=1, usernames=usernames)
 
 
 def unwanted_removals(steps: Sequence[PlannedStep]) -> dict[int, str]:
     """Which of the steps (by index) take out somebody who was a leaver when it was planned, and is none now;
-    or an account that is an employee's no more, because it was entered wrongly. One query.
+    or an account that is an employee's no more, because it was entered wrongly. One query, and one for each
+    account that is not the usual one.
     """
     employees = {row.key: row for row in Employee.objects.filter(key__in=[s.target.subject for s in steps])}
     unwanted = {}
@@ -162,7 +163,8 @@ def _why_not_any_more(employee: Employee, step: PlannedStep) -> str:
         return f"{employee.name} is not offboarded any more: plan again if they shall go."
     platform = step.target.platform
     now = employee.slack_user_id if platform is Platform.SLACK else employee.telegram_user_id
-    if now is not None and str(now) != step.target.user_id and not step.arguments.get(AGAIN):
+    known = now is None or str(now) == step.target.user_id or step.arguments.get(AGAIN)
+    if not known and not employee.accounts.filter(user_id=step.target.user_id).exists():
         return f"{employee.name} has another {platform.label} account by now: plan again."
     return ""
 

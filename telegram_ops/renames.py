@@ -202,9 +202,9 @@ def describe_rename(arguments: Mapping[str, Any]) -> str:
     return f"{arguments[OLD]} → {arguments[NEW]}"
 
 
-def connect(platform: Platform) -> Connection:
+def connect(platform: Platform, connection: str) -> Connection:
     """The way to rename on `platform`."""
-    return RenameConnection(account_on(platform))
+    return RenameConnection(account_on(platform, connection))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one platform tells of one person."""
+    """What one connection to a platform tells of one person."""
 
     platform: Platform
     user: PlatformUser | None = None
@@ -43,6 +43,15 @@ class Look:
     """When an audit saw it so; None when it was read just now."""
     own_id: str = ""
     """The user id of our own account there."""
+    connection: str = ""
+    """Through which further workspace or account we looked; empty for the usual one."""
+    label: str = ""
+    """What people call that."""
+
+    @property
+    def name(self) -> str:
+        """What was looked at: "Slack", or "Slack (Partner)"."""
+        return f"{self.platform.label} ({self.label})" if self.label else self.platform.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,8 @@ class Place:
     group: PlatformGroup
     standing: Standing | None
     level: Level | None
+    connection: str = ""
+    """Through which connection they were seen there."""
 
     @property
     def role(self) -> Role | None:
@@ -103,8 +114,9 @@ class Found:
         """Whether everything was read, and just now."""
         return not any(look.trouble or look.as_of for look in self.looks)
 
-    def look_at(self, platform: Platform) -> Look | None:
-        return next((look for look in self.looks if look.platform is platform), None)
+    def look_at(self, platform: Platform, connection: str = "") -> Look | None:
+        looks = (look for look in self.looks if look.platform is platform)
+        return next((look for look in looks if look.connection == connection), None)
 
 
 def in_order(places: Iterable[Place]) -> tuple[Place, ...]:

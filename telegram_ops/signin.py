@@ -187,6 +187,17 @@ def use(*, account_id: int, actor: str) -> Step:
 
 
 @transaction.atomic
+def set_audited_too(*, account_id: int, audited: bool, actor: str) -> Step:
+    """Let audits look through this account as well as through the one in use; or not any more."""
+    account = TelegramAccount.objects.select_for_update().get(pk=account_id)
+    account.audited_too = audited
+    account.save(update_fields=["audited_too"])
+    _record(account, "telegram.audited_too" if audited else "telegram.not_audited_too", actor)
+    told = "look through it as well" if audited else "do not look through it any more"
+    return Step(account, f"{account}: audits {told}.")
+
+
+@transaction.atomic
 def _make_default(account: TelegramAccount, actor: str) -> None:
     TelegramAccount.objects.filter(is_default=True).update(is_default=False)
     account.is_default = True
@@ -298,7 +309,7 @@ def _go_on(account: TelegramAccount, actor: str) -> Step:
     if account.state != AccountState.SIGNED_IN:
         return Step(account, f"Not {account.person} signed in, but somebody else.")
     message = f"{account} is signed in as {account.person}."
-    if gateway.account_in_use() != account:
+    if gateway.account_in_use() != account and not account.audited_too:
         return Step(account, message)
     answers = signed_in.send_robust(sender=TelegramAccount, account=account, actor=actor)
     links = [answer for _, answer in answers if isinstance(answer, Link)]

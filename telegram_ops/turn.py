@@ -16,13 +16,15 @@ POLL_SECONDS = 0.1
 
 
 @contextmanager
-def turn(patience: float) -> Iterator[None]:
+def turn(patience: float, account: str = "") -> Iterator[None]:
     """The Telegram account is ours alone inside: for less than a lease's term, which nobody renews.
+
+    It is the one in use, or a further `account`.
 
     Raises TryLater when somebody else does not let it go within `patience` seconds.
     """
     owner, until = new_owner(), time.monotonic() + patience
-    while (hold := lease.take_account(Platform.TELEGRAM, owner=owner)) is None:
+    while (hold := lease.take_account(Platform.TELEGRAM, account, owner=owner)) is None:
         if time.monotonic() > until:
             raise TryLater(BUSY, code="account_busy", seconds=patience)
         time.sleep(POLL_SECONDS)

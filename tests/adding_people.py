@@ -85,7 +85,9 @@ def _kind(name: str, label: str, done_word: str, fulfilled: Outcome, **options: 
         label=label,
         done_word=done_word,
         fulfilled_outcome=fulfilled,
-        connect=lambda platform: MembershipConnection(account_on(platform), batch_size=100),
+        connect=lambda platform, connection: MembershipConnection(
+            account_on(platform, connection), batch_size=100
+        ),
         plan_again=_plan_again,
         unwanted=lambda steps: {},
         **{"cap": Cap, **options},

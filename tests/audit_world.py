@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import StringIO
@@ -21,6 +22,7 @@ from groupadmin.sandbox.slack.wire import Request, Response
 from groupadmin.sandbox.telegram.world import TelegramChat
 from members import policy_load
 from tests import remembered
+from tests.processes import environment, running, test_database_url
 
 TINY = Size(
     slack_in_scope=12,
@@ -117,6 +119,20 @@ class Office:
             if (truth := self.company.truth_now().groups.get(("telegram", str(chat_id)))) is not None
             and accept(truth, chat)
         )
+
+
+def die_in(office: Office, run: AuditRun, where: str, folder: Path, *platform: str) -> None:
+    """Run the audit, or that part of it, in a process of its own that is killed where the function `where` is
+    called."""
+    env = environment(
+        DATABASE_URL=test_database_url(),
+        VAR_DIR=str(folder),
+        MEDIA_ROOT=str(folder / "media"),
+        **office.environment,
+    )
+    command = [sys.executable, "-m", "tests.audits_process", str(run.pk), where, *platform]
+    with running(command, env=env, log=folder / "log") as process:
+        assert process.wait(60) == -9, (folder / "log").read_text()
 
 
 def audit(*arguments: str) -> Outcome:

@@ -1,6 +1,7 @@
-"""A process that runs one audit and is killed on the way: `python -m tests.audits_process RUN WHERE`.
+"""A process that looks at an audit and is killed: `python -m tests.audits_process RUN WHERE [PLATFORM]`.
 
-WHERE names the function, as `module.function`, at whose call the process dies.
+WHERE names the function, as `module.function`, at whose call the process dies. With PLATFORM it looks at
+that part alone.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ def main() -> None:
     django.setup()
     from audits import services
 
-    run_id, where = sys.argv[1:]
+    run_id, where, *platform = sys.argv[1:]
     module, _, function = where.rpartition(".")
     setattr(import_module(module), function, _die)
-    services.execute_audit(int(run_id))
+    services.execute_audit(int(run_id), only=(platform[0], "") if platform else None)
 
 
 def _die(*_: Any, **__: Any) -> None:

@@ -77,6 +77,7 @@ def _anything(field: models.Field[Any, Any]) -> Any:
 
 
 _SPECIAL: Mapping[str, Mapping[str, Callable[[], Any]]] = {
+    "members.slackworkspace": {"in_use": lambda: False},
     "audits.exclusionrequest": {"kind": lambda: FindingKind.PUBLIC_CHANNEL},
     "groupadmin.schedule": {"interval": lambda: one_of(IntervalSchedule)},
     "audits.runreport": {"format": lambda: "json"},

@@ -167,13 +167,14 @@ def install(desk: Desk, patch: pytest.MonkeyPatch) -> Desk:
     """Make its kinds known for the time of a test, or (in a process of its own) for good."""
     rules = desk.rules
 
-    def connect(platform: Platform) -> Connection:
+    def connect(platform: Platform, connection: str) -> Connection:
         if rules.connect is not None:
             return rules.connect(platform)
-        return MembershipConnection(connections.account_on(platform), batch_size=rules.batch_size)
+        account = connections.account_on(platform, connection)
+        return MembershipConnection(account, batch_size=rules.batch_size)
 
-    def connect_one_by_one(platform: Platform) -> Connection:
-        return MembershipConnection(connections.account_on(platform), batch_size=1)
+    def connect_one_by_one(platform: Platform, connection: str) -> Connection:
+        return MembershipConnection(connections.account_on(platform, connection), batch_size=1)
 
     def reverse(kind: str, verb: str) -> Callable[[Sequence[PlannedStep]], Plan]:
         return lambda steps: Plan(kind, tuple(PlannedStep(verb, step.target) for step in reversed(steps)))
@@ -228,7 +229,7 @@ class AtTheDesk:
 
 def use_account(patch: pytest.MonkeyPatch, platform: Platform, account: Account) -> None:
     """Write to `platform` through `account` until the test ends."""
-    patch.setitem(connections._accounts, platform, lambda: account)
+    patch.setitem(connections._accounts, platform, lambda connection: account)
 
 
 @contextmanager

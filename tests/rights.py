@@ -37,6 +37,7 @@ members_group                     auditor   nobody    operator  nobody    import
 members_membershiprule            auditor   operator  operator  operator  import export versions
 members_namingrule                auditor   operator  operator  operator  import export versions
 members_scopeline                 auditor   operator  operator  operator  import export versions
+members_slackworkspace            auditor   owner     nobody    owner
 members_team                      auditor   operator  operator  operator  import export versions
 notices_notice                    auditor   nobody    nobody    nobody
 operations_activityevent          auditor   nobody    nobody    nobody
@@ -107,6 +108,9 @@ members_customer_match                    operator  operator
 members_customer_xlsx                     auditor   –
 members_employee_whereabouts              auditor   –
 members_group_rename                      auditor   operator
+members_slackworkspace_check              –         owner
+members_slackworkspace_token              owner     owner
+members_slackworkspace_use                owner     owner
 notices_notice_again                      –         operator
 notices_notice_settings                   auditor   operator
 notices_notice_test                       –         operator
@@ -130,6 +134,7 @@ telegram_ops_ownershiprequest_people      auditor   –
 telegram_ops_ownershiprequest_sent        –         operator
 telegram_ops_ownershiptemplate_preview    –         auditor
 telegram_ops_telegramaccount_accept       –         owner
+telegram_ops_telegramaccount_audited      owner     owner
 telegram_ops_telegramaccount_code         –         owner
 telegram_ops_telegramaccount_give_up      –         owner
 telegram_ops_telegramaccount_label        –         owner

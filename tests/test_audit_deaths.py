@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -24,8 +23,7 @@ from members.models import Employee, MembershipRule
 from members.operations import runner
 from members.operations.models import ActivityEvent, Operation, Trigger
 from members.platforms.types import Platform
-from tests.audit_world import TINY, Office
-from tests.processes import environment, running, test_database_url
+from tests.audit_world import TINY, Office, die_in
 from tests.remediation_world import confirmed, planned
 
 
@@ -53,19 +51,6 @@ def additions_done() -> tuple[Operation, AuditRun]:
     run = verification_of(operation.pk)
     assert run is not None
     return operation, run
-
-
-def die_in(office: Office, run: AuditRun, where: str, folder: Path) -> None:
-    """Run the audit in a process of its own, which is killed where that function is called."""
-    env = environment(
-        DATABASE_URL=test_database_url(),
-        VAR_DIR=str(folder),
-        MEDIA_ROOT=str(folder / "media"),
-        **office.environment,
-    )
-    command = [sys.executable, "-m", "tests.audits_process", str(run.pk), where]
-    with running(command, env=env, log=folder / "log") as process:
-        assert process.wait(60) == -9, (folder / "log").read_text()
 
 
 def additions_by_itself() -> list[Operation]:

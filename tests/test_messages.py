@@ -102,7 +102,7 @@ def desk(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Desk:
         "sent",
         Outcome.ALREADY_THERE,
         cap=Cap,
-        connect=lambda platform: MessageConnection(connections.account_on(platform)),
+        connect=lambda platform, connection: MessageConnection(connections.account_on(platform, connection)),
         plan_again=lambda parameters: Plan(WRITING, ()),
         unwanted=lambda steps: {},
     )

@@ -69,7 +69,10 @@ def test_pages_stand_in_the_order_of_the_work_under_plain_labels(admin_client: C
                 "Community report",
             ],
         ),
-        ("System", ["Telegram accounts", "Users", "Roles", "API tokens", "Schedules", "Notices"]),
+        (
+            "System",
+            ["Slack workspaces", "Telegram accounts", "Users", "Roles", "API tokens", "Schedules", "Notices"],
+        ),
     ]
 
 

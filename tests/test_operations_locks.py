@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from members.operations import custody, lease
 from members.operations.ledger import Ledger
 from members.operations.models import ActivityHead, Operation
+from members.operations.parts import Way
 from members.operations.states import StepState
 from members.platforms.outcomes import Outcome, Reply
 from members.platforms.types import Platform
@@ -28,7 +29,7 @@ def test_the_end_of_a_step_locks_the_operation_before_the_record_as_whoever_canc
     operation.save()
     hold = lease.take(connection=lease.connection_of(Platform.SLACK), owner=operation.owner)
     assert hold is not None
-    ledger = Ledger(operation, Platform.SLACK, hold)
+    ledger = Ledger(operation, Way(Platform.SLACK), hold)
 
     with CaptureQueriesContext(connection) as captured:
         ledger.settle([(step, Reply(Outcome.DONE)) for step in ledger.in_state(StepState.PENDING)])

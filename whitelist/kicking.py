@@ -41,14 +41,15 @@ class CommunityConnection:
     def __init__(
         self,
         chat_id: int,
+        connection: str = "",
         *,
         maybe_banned: Set[str] = frozenset(),
         note_lifted: Callable[[Mapping[str, datetime]], None] = lambda times: None,
         back: bool = False,
     ) -> None:
-        """`maybe_banned` are the ids of those of whose kick a ban may be left; `note_lifted` is told, at the
-        end, whose was lifted when."""
-        self._access = Access()
+        """`connection` names a further account; `maybe_banned` are the ids of those of whose kick a ban may
+        be left; `note_lifted` is told, at the end, whose was lifted when."""
+        self._access = Access(connection)
         self._chat_id = chat_id
         self._maybe_banned = maybe_banned
         self._note_lifted = note_lifted

@@ -58,7 +58,7 @@ def register_kinds() -> None:
             done_word="let back",
             fulfilled_outcome=Outcome.ALREADY_THERE,
             cap=Cap,
-            connect=lambda platform: CommunityConnection(gated_chat_id(), back=True),
+            connect=lambda platform, connection: CommunityConnection(gated_chat_id(), connection, back=True),
             plan_again=_plan_undo_again,
             unwanted=_elsewhere,
             finished=_protect_returned,
@@ -115,9 +115,11 @@ def _plan_undo_again(parameters: Mapping[str, Any]) -> Plan:
     return undo_sweep([PlannedStep(LET_BACK, target) for target in targets])
 
 
-def _connect_to_kick(platform: Platform) -> Connection:
+def _connect_to_kick(platform: Platform, connection: str) -> Connection:
     left = kick_record.may_be_banned()
-    return CommunityConnection(gated_chat_id(), maybe_banned=left, note_lifted=kick_record.note_lifted)
+    return CommunityConnection(
+        gated_chat_id(), connection, maybe_banned=left, note_lifted=kick_record.note_lifted
+    )
 
 
 def _warn(steps: Sequence[PlannedStep]) -> list[str]:

@@ -15,7 +15,7 @@ from audits.history.live import keep_heard
 from audits.history.models import Conversation, SyncJob
 from audits.history.sync import request_sync
 from members.jobs import UNFINISHED
-from members.models import Employee, Group
+from members.models import Employee, EmployeeAccount, Group
 from members.platforms.history import Heard
 from members.platforms.live import GroupEvent, Happening, Item
 from members.platforms.types import Platform
@@ -94,7 +94,10 @@ def ours_among(platform: Platform, people: Iterable[str]) -> set[str]:
         return set()
     field = f"{platform}_user_id"
     ours = Employee.objects.filter(**{f"{field}__in": wanted}).values_list(field, flat=True)
-    return {str(user_id) for user_id in ours}
+    found = {str(user_id) for user_id in ours}
+    if platform is Platform.SLACK:  # a shared channel also tells of people of our other workspaces
+        found |= set(EmployeeAccount.objects.filter(user_id__in=wanted).values_list("user_id", flat=True))
+    return found
 
 
 def _group_of(event: GroupEvent) -> tuple[Group | None, Familiarity]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from django.conf import settings
-
+from members.operations.parts import Way
 from members.platforms.base import CallMeter
 from members.platforms.history import HistoryReader
-from members.platforms.slack import SlackConfig
 from members.platforms.slack_history import SlackHistoryReader
 from members.platforms.telegram_history import TelegramHistoryReader
 from members.platforms.types import Platform
+from members.workspaces import services as workspaces
 from telegram_ops.gateway import Access
 
 
@@ -27,17 +26,19 @@ class HistoryConnection(Protocol):
 
 
 class SlackConnection:
+    def __init__(self, key: str) -> None:
+        self._access = workspaces.Access(key)
+
     def open(self, meter: CallMeter) -> AbstractAsyncContextManager[HistoryReader]:
-        config = SlackConfig(token=settings.SLACK_USER_TOKEN, api_url=settings.SLACK_API_URL)
-        return SlackHistoryReader(config, meter=meter)
+        return SlackHistoryReader(self._access.config(), meter=meter)
 
     def keep_books(self) -> None:
         """Slack needs nothing but ids."""
 
 
 class TelegramConnection:
-    def __init__(self) -> None:
-        self._access = Access()
+    def __init__(self, key: str) -> None:
+        self._access = Access(key)
 
     def open(self, meter: CallMeter) -> AbstractAsyncContextManager[HistoryReader]:
         return self._access.client(TelegramHistoryReader, meter)
@@ -46,6 +47,7 @@ class TelegramConnection:
         self._access.keep_books()
 
 
-def connection_to(platform: Platform) -> HistoryConnection:
+def connection_to(way: Way) -> HistoryConnection:
     """Whether it works shows only when it is opened."""
-    return SlackConnection() if platform is Platform.SLACK else TelegramConnection()
+    kind = SlackConnection if way.platform is Platform.SLACK else TelegramConnection
+    return kind(way.connection)

@@ -26,7 +26,7 @@ from audits.history.weeks import (
     start_of,
     summarise,
 )
-from members.models import Employee
+from members.models import Employee, EmployeeAccount
 from members.platforms.history import MessageKind
 from members.platforms.types import Platform
 
@@ -41,7 +41,11 @@ def staff_on(platform: str) -> Staff:
     """Everybody who is, or was, an employee and whose id is known."""
     field = "slack_user_id" if platform == Platform.SLACK else "telegram_user_id"
     rows = Employee.objects.exclude(**{field: None}).order_by("key").values_list(field, "key")
-    return {str(external_id): key for external_id, key in rows}
+    usual = {str(external_id): key for external_id, key in rows}
+    if platform != Platform.SLACK:
+        return usual
+    accounts = EmployeeAccount.objects.exclude(user_id="").order_by("employee__key", "workspace")
+    return dict(accounts.values_list("user_id", "employee__key")) | usual
 
 
 def count_up(*, conversation_id: int, stopping: Callable[[], bool] = lambda: False) -> None:

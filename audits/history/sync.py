@@ -26,8 +26,10 @@ from members import jobs
 from members.jobs import JobLost, JobState
 from members.models import Group
 from members.operations import lease
+from members.operations.connections import name_of
 from members.operations.lease import Hold
 from members.operations.loop import BackgroundLoop
+from members.operations.parts import Way
 from members.operations.waiting import Waiting, side_by_side
 from members.platforms.base import CallMeter, why_waiting
 from members.platforms.errors import AccountTrouble, PlatformError, RateLimited, TryLater
@@ -93,7 +95,7 @@ def run_sync(
 
 @dataclass(slots=True)
 class _End:
-    """How a platform's part ended, for now or for good."""
+    """How the part of one account ended, for now or for good."""
 
     message: str = ""
     resume_in: float | None = None
@@ -112,7 +114,7 @@ class _Slice:
     _cancelled: bool = field(init=False, default=False)
     _beat_at: float = field(init=False, default=0.0)
     _holds: list[Hold] = field(init=False, default_factory=list)
-    _waits: dict[Platform, tuple[float, str]] = field(init=False, default_factory=dict)
+    _waits: dict[Way, tuple[float, str]] = field(init=False, default_factory=dict)
     _label: str = field(init=False, default="")
     _retention: Retention = field(init=False, default_factory=load_retention)
 
@@ -120,16 +122,13 @@ class _Slice:
         """Raises JobLost."""
         self._until = time.monotonic() + settings.OPERATION_SLICE_SECONDS
         self._give_up_unknown()
-        platforms = [platform for platform in Platform if self._left(platform)]
-        connections = {platform: connection_to(platform) for platform in platforms}
-        meters = {platform: self._meter(platform) for platform in platforms}
-        ends: dict[Platform, _End] = {}
+        ways = self._ways()
+        connections = {way: connection_to(way) for way in ways}
+        meters = {way: self._meter(way) for way in ways}
+        ends: dict[Way, _End] = {}
         try:
             with BackgroundLoop(f"sync-{self.job.pk}") as loop, ExitStack() as stack:
-                lanes = [
-                    self._lane(platform, connections[platform], meters[platform], loop, ends)
-                    for platform in platforms
-                ]
+                lanes = [self._lane(way, connections[way], meters[way], loop, ends) for way in ways]
                 running = stack.enter_context(closing(side_by_side(lanes)))
                 for future in running:
                     self._wait(future)
@@ -143,31 +142,32 @@ class _Slice:
 
     def _lane(
         self,
-        platform: Platform,
+        way: Way,
         connection: HistoryConnection,
         meter: CallMeter,
         loop: BackgroundLoop,
-        ends: dict[Platform, _End],
+        ends: dict[Way, _End],
     ) -> Waiting[None]:
-        if platform is Platform.TELEGRAM and not self._take(platform):
-            busy = f"{platform.label}: another job uses the account; this one waits for it."
-            ends[platform] = _End(busy, resume_in=LEASE_PAUSE)
+        if way.platform is Platform.TELEGRAM and not self._take(way):
+            name = name_of(way.platform, way.connection)
+            busy = f"{name}: another job uses the account; this one waits for it."
+            ends[way] = _End(busy, resume_in=LEASE_PAUSE)
             return
         stack = AsyncExitStack()
         try:
             opened = loop.submit(_open(stack, connection, meter))
             yield opened
             reader = opened.result()
-            queue = iter(self._left(platform))
+            queue = iter(self._left(way))
             workers = [self._work_off(queue, reader, loop) for _ in range(settings.HISTORY_CONCURRENCY)]
             yield from side_by_side(workers)
         except Stopped:
-            ends[platform] = _End(resume_in=0.0)
+            ends[way] = _End(resume_in=0.0)
         except TryLater as error:
             outage = not isinstance(error, RateLimited)
-            ends[platform] = _End(str(error), resume_in=max(error.seconds, 1.0), outage=outage)
+            ends[way] = _End(str(error), resume_in=max(error.seconds, 1.0), outage=outage)
         except PlatformError as error:
-            ends[platform] = _End(str(error), account_trouble=isinstance(error, AccountTrouble))
+            ends[way] = _End(str(error), account_trouble=isinstance(error, AccountTrouble))
         finally:
             loop.submit(stack.aclose()).result()
 
@@ -218,8 +218,19 @@ class _Slice:
             media=job.media,
         )
 
-    def _left(self, platform: Platform) -> list[Group]:
-        """The groups of `platform` that are still to be read, in the order asked for."""
+    def _ways(self) -> list[Way]:
+        """The accounts through which something is still to be read."""
+        return [
+            Way(platform, connection)
+            for platform in Platform
+            for connection in sorted({group.connection for group in self._left_on(platform)})
+        ]
+
+    def _left(self, way: Way) -> list[Group]:
+        """The groups that are still to be read through this account, in the order asked for."""
+        return [group for group in self._left_on(way.platform) if group.connection == way.connection]
+
+    def _left_on(self, platform: Platform) -> list[Group]:
         done = {(name, group_id) for name, group_id in self.job.done}
         ids = [
             group_id
@@ -241,8 +252,11 @@ class _Slice:
                 )
                 self.job.done.append([name, group_id])
 
-    def _take(self, platform: Platform) -> bool:
-        hold = lease.take_account(platform, owner=self.job.owner)
+    def _take(self, way: Way) -> bool:
+        """Whether the account is ours now; not twice, where a further one has become the usual one."""
+        if lease.connection_of(way.platform, way.connection) in {hold.connection for hold in self._holds}:
+            return False
+        hold = lease.take_account(way.platform, way.connection, owner=self.job.owner)
         if hold is not None:
             self._holds.append(hold)
         return hold is not None
@@ -288,23 +302,25 @@ class _Slice:
         counted = {name: getattr(job, name) for name in ("done", "failures", "reached", *counts)}
         jobs.beat(job, **counted, **changes)
 
-    def _meter(self, platform: Platform) -> CallMeter:
+    def _meter(self, way: Way) -> CallMeter:
+        name = name_of(way.platform, way.connection)
+
         def on_wait(method: str, seconds: float, error: TryLater) -> None:
-            text = f"{platform.label} {why_waiting(method, seconds, error)}"
-            self._waits[platform] = time.monotonic() + seconds, text
+            text = f"{name} {why_waiting(method, seconds, error)}"
+            self._waits[way] = time.monotonic() + seconds, text
 
         return CallMeter(patience=LONGEST_WAIT, on_wait=on_wait)
 
-    def _add_costs(self, meters: Mapping[Platform, CallMeter]) -> None:
-        for platform, meter in meters.items():
+    def _add_costs(self, meters: Mapping[Way, CallMeter]) -> None:
+        for way, meter in meters.items():
             cost = meter.snapshot()
-            before = self.job.api_calls.setdefault(platform, {})
+            before = self.job.api_calls.setdefault(way.platform, {})
             for name, count in cost.calls.items():
                 before[name] = before.get(name, 0) + count
             self.job.waited_seconds += cost.waited_seconds
         self._write(api_calls=self.job.api_calls, waited_seconds=self.job.waited_seconds)
 
-    def _conclude(self, ends: Mapping[Platform, _End]) -> None:
+    def _conclude(self, ends: Mapping[Way, _End]) -> None:
         job = self.job
         lines = [part.message for part in ends.values() if part.message] + list(job.failures.values())
         message = "\n".join(lines)
@@ -319,7 +335,7 @@ class _Slice:
             trouble = any(part.account_trouble for part in ends.values())
             jobs.end(job, self._outcome(ends), message, account_trouble=trouble)
 
-    def _outcome(self, ends: Mapping[Platform, _End]) -> JobState:
+    def _outcome(self, ends: Mapping[Way, _End]) -> JobState:
         if not ends and not self.job.failures:
             return JobState.DONE
         return JobState.PARTIAL if len(self.job.done) > len(self.job.failures) else JobState.FAILED

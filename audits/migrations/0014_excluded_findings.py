@@ -12,9 +12,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="auditrun",
             name="excluded",
-            field=models.PositiveIntegerField(
-                default=0, help_text="Open findings that are accepted now."
-            ),
+            field=models.PositiveIntegerField(default=0, help_text="Open findings that are accepted now."),
         ),
         migrations.AlterField(
             model_name="auditrun",

@@ -54,7 +54,9 @@ class Draft:
             self.skip(target, reason)
         elif key in place.present:
             self.skip(target, ALREADY_THERE)
-        elif target.user_id == self._facts.own_ids.get(place.platform):
+        elif reason := obstacles.of_account(self._people[key], place):
+            self.skip(target, reason)
+        elif target.user_id == self._facts.own_ids.get(place.way.name):
             self.skip(target, _OURSELVES)
         else:
             self._steps[target] = PlannedStep(ADD, target)

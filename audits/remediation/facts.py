@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+from members.operations.parts import Way
 from members.platforms.types import Platform
 from members.policy import Category, Exclusion, Person, Policy
 
@@ -42,10 +43,17 @@ class Place:
     """Required, and seen to be absent."""
     unknown: frozenset[str] = frozenset()
     """Asked for here, but whether they are here could not be told."""
+    connection: str = field(default="", kw_only=True)
+    """Through which of our workspaces or accounts it is reached; empty for the usual one."""
 
     @property
     def key(self) -> GroupKey:
         return self.platform, self.id
+
+    @property
+    def way(self) -> Way:
+        """The account that acts there."""
+        return Way(self.platform, self.connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,8 @@ class Facts:
     today: date
     """The UTC day on which exclusions are judged."""
     places: Mapping[GroupKey, Place] = field(default_factory=dict)
-    own_ids: Mapping[Platform, str] = field(default_factory=dict)
-    """The user ids of our own accounts."""
+    own_ids: Mapping[str, str] = field(default_factory=dict)
+    """The user ids of our own accounts, by `Way.name`."""
     unaudited: tuple[Platform, ...] = ()
     """The platforms that were asked about, and that no audit has reached yet."""
 

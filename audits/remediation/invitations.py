@@ -74,10 +74,12 @@ def plan_invitations(operation: Operation) -> Plan:
     targets = sorted((planned(step).target for step in not_added(operation)), key=in_order)
     facts = read_facts([platform for platform in Platform if platform in operation.platforms])
     reasons = _reasons(targets)
-    offers: dict[Target, list[GroupToJoin]] = {}
+    offers: dict[tuple[Target, str], list[GroupToJoin]] = {}
     skipped = []
     for at, target in enumerate(targets):
-        groups = offers.setdefault(replace(target, group_id="", group_name=""), [])
+        place = facts.places.get((target.platform, target.group_id))
+        account = place.connection if place is not None else ""  # which alone can make links to it
+        groups = offers.setdefault((replace(target, group_id="", group_name=""), account), [])
         reason = reasons.get(at) or _seen_by_audits(target, facts)
         if not reason and len(groups) == MOST_GROUPS:
             reason = f"The message has {MOST_GROUPS} groups already: plan again when it is sent."
@@ -90,7 +92,7 @@ def plan_invitations(operation: Operation) -> Plan:
         KIND,
         tuple(
             message_step(person, _text_for(person), since=since, invite_to=groups)
-            for person, groups in sorted(offers.items(), key=lambda offer: in_order(offer[0]))
+            for (person, _), groups in sorted(offers.items(), key=lambda offer: in_order(offer[0][0]))
             if groups
         ),
         tuple(skipped),

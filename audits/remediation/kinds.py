@@ -228,11 +228,12 @@ def _note_in_report(operation_id: int) -> None:
     try_to_store_reports(Operation.objects.get(pk=invitation.parameters["operation"]))
 
 
-def _for_messages(platform: Platform) -> Connection:
-    return MessageConnection(account_on(platform), usernames=usernames_by_id(platform))
+def _for_messages(platform: Platform, connection: str) -> Connection:
+    usernames = usernames_by_id(platform, connection)
+    return MessageConnection(account_on(platform, connection), usernames=usernames)
 
 
-def _for_additions(platform: Platform) -> Connection:
-    account = account_on(platform)
-    usernames = usernames_by_id(platform)
+def _for_additions(platform: Platform, connection: str) -> Connection:
+    account = account_on(platform, connection)
+    usernames = usernames_by_id(platform, connection)
     return MembershipConnection(account, batch_size=account.largest_invitation, usernames=usernames)

@@ -14,7 +14,6 @@ from members.policy import (
     EmployeeStatus,
     Exclusion,
     FindingKind,
-    Handle,
     Level,
     Person,
     Rule,
@@ -53,7 +52,7 @@ def of_person(person: Person | None, platform: Platform) -> str:
         return f"{person.name} is offboarded."
     if person.status is EmployeeStatus.UNDER_REVIEW:
         return f"{person.name} is under review."
-    if not user_id_of(person, platform):
+    if not person.has_any_account(platform):
         return (
             f"No {platform.label} account of {person.name} is known: enter the right username, or the id, "
             f"and run an audit."
@@ -108,9 +107,19 @@ def exclusion_of(
     return None
 
 
-def user_id_of(person: Person, platform: Platform) -> str:
-    """The person's id on `platform`; "" when none is known."""
-    return person.handles.get(platform, Handle()).id or ""
+def of_account(person: Person, place: Place) -> str:
+    """Why this person can be added to no group of the further workspace that `place` is in."""
+    if user_id_of(person, place.platform, place.connection):
+        return ""
+    return (
+        f"No account of {person.name} is known in that {place.platform.label} workspace: have them invited "
+        f"to it, or enter their id on their page, and run an audit."
+    )
+
+
+def user_id_of(person: Person, platform: Platform, connection: str = "") -> str:
+    """The person's id on `platform`, or in a further workspace there; "" when none is known."""
+    return person.handle_on(platform, connection).id or ""
 
 
 def target_in(place: Place, person: Person) -> Target:
@@ -121,7 +130,7 @@ def target_in(place: Place, person: Person) -> Target:
         group_name=place.name,
         subject=person.key,
         subject_name=person.name,
-        user_id=user_id_of(person, place.platform),
+        user_id=user_id_of(person, place.platform, place.connection),
     )
 
 

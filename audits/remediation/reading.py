@@ -12,6 +12,7 @@ from audits.models import AuditRun, GroupResult
 from audits.remediation.facts import Facts, GroupKey, Place, Standing
 from audits.rows import Verdict
 from members.models import Group
+from members.operations.parts import Way
 from members.platforms.types import Platform
 from members.policy import UNCATEGORISED, Category, Policy, category_of
 from members.services import load_policy
@@ -25,12 +26,15 @@ def read_facts(platforms: Collection[Platform]) -> Facts:
     categories = {category.key: category for category in policy.categories}
     newest = newest_results() if speaking else Q(pk__in=[])
     places: dict[GroupKey, Place] = {}
-    own_ids = {}
+    own_ids: dict[str, str] = {}
     for platform in platforms:
         run = runs.get(speaking.get(platform, 0))
         if run is not None:
-            if account := run.accounts.get(platform):
-                own_ids[platform] = account
+            own_ids |= {
+                name: account
+                for name, account in run.accounts.items()
+                if Way.named(name).platform is platform
+            }
             places |= {place.key: place for place in _archived(run, platform, policy)}
             places |= {place.key: place for place in _audited(newest, platform, categories)}
     unaudited = tuple(platform for platform in platforms if platform not in speaking)
@@ -60,6 +64,7 @@ def _audited(newest: Q, platform: Platform, categories: Mapping[str, Category]) 
             name=group.name,
             category=categories.get(key, UNCATEGORISED),
             standing=standing,
+            connection=group.connection,
             may_invite=group.may_invite,
             present=frozenset(
                 (*result.required_present, *result.optional_present, *result.under_review, *result.departed)

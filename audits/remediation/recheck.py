@@ -54,7 +54,8 @@ def _unwanted(
     """`forbidding` are the standings of a group in which nobody is added; `asked_for` only whom a rule asks
     for is."""
     targets = [step.target for step in steps]
-    people, groups, exclusions = _people(targets), _groups(targets), _exclusions(targets)
+    groups, exclusions = _groups(targets), _exclusions(targets)
+    people = _people(targets, in_workspaces=any(group.connection for group in groups.values()))
     rules = [rule for _, rule in policy_store.rules()] if asked_for else []
     unwanted = {}
     for at, target in enumerate(targets):
@@ -63,7 +64,7 @@ def _unwanted(
         exclusion = obstacles.exclusion_of(target.subject, exclusions.get(_place(target), ()), excluded_by)
         reason = (
             (obstacles.of_standing(standing) if standing in forbidding else "")
-            or _of_person(person, target)
+            or _of_person(person, target, group.connection if group is not None else "")
             or (_of_policy(person, target.platform, group, rules) if asked_for and person else "")
             or obstacles.of_exclusion(exclusion)
         )
@@ -72,12 +73,12 @@ def _unwanted(
     return unwanted
 
 
-def _of_person(person: Person | None, target: Target) -> str:
+def _of_person(person: Person | None, target: Target, connection: str) -> str:
     if person is None and target.subject == target.user_id:
         return ""  # a stranger, of whom no rule speaks
     if reason := obstacles.of_person(person, target.platform) or person is None:
         return str(reason)
-    if obstacles.user_id_of(person, target.platform) != target.user_id:
+    if obstacles.user_id_of(person, target.platform, connection) != target.user_id:
         return f"{person.name} has another {target.platform.label} account by now: plan again."
     return ""
 
@@ -88,8 +89,9 @@ def _of_policy(person: Person, platform: Platform, group: Group | None, rules: I
     return obstacles.of_category(category) or obstacles.of_rules(person, platform, category, rules)
 
 
-def _people(targets: Collection[Target]) -> Mapping[str, Person]:
-    rows = Employee.objects.filter(key__in={target.subject for target in targets})
+def _people(targets: Collection[Target], *, in_workspaces: bool) -> Mapping[str, Person]:
+    """`in_workspaces` asks for their accounts in further workspaces as well."""
+    rows = Employee.objects.filter(key__in={target.subject for target in targets}).prefetch_related("teams")
     return {
         row.key: Person(
             row.key,
@@ -100,8 +102,12 @@ def _people(targets: Collection[Target]) -> Mapping[str, Person]:
                 Platform.SLACK: Handle(row.slack_user_id),
                 Platform.TELEGRAM: Handle(str(row.telegram_user_id or "") or None),
             },
+            elsewhere={
+                str(account.workspace_id): Handle(account.user_id or None, account.username or None)
+                for account in (row.accounts.all() if in_workspaces else ())
+            },
         )
-        for row in rows.prefetch_related("teams")
+        for row in (rows.prefetch_related("accounts") if in_workspaces else rows)
     }
 
 

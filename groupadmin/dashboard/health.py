@@ -1,4 +1,4 @@
-"""Accounts, tokens and switches, and what starts by itself next. Four queries."""
+"""Accounts, tokens and switches, and what starts by itself next. Five queries."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from groupadmin.dashboard.links import Reader, admin_url, may_view, page_url
 from groupadmin.dashboard.pieces import Health, NextRun
 from groupadmin.models import Schedule
 from members.dates import moment_in_words
+from members.models import SlackWorkspace
 from members.platforms.types import Platform
 from members.ui import Tone
 from telegram_ops import gateway
@@ -29,15 +30,23 @@ HOUSEKEEPING = timedelta(hours=1)
 
 
 def load_health(
-    user: Reader, runs: Sequence[AuditRun], account: TelegramAccount | None, now: datetime
+    user: Reader,
+    runs: Sequence[AuditRun],
+    account: TelegramAccount | None,
+    further: Sequence[TelegramAccount],
+    now: datetime,
 ) -> tuple[Health, ...]:
     """How the accounts and switches stand, as far as this reader may see them.
 
-    `runs`: the latest first; `account`: the Telegram account in use.
+    `runs`: the latest first; `account`: the Telegram account in use; `further`: those audited too.
     """
+    may_see = may_view(user, SlackWorkspace)
+    workspaces = list(SlackWorkspace.objects.filter(in_use=True)) if may_see else []
     return (
-        *_slack(user, runs),
+        *_slack(user, runs, workspaces),
+        *_workspaces(workspaces),
         *_telegram(user, runs, account),
+        *_further_accounts(user, further),
         *_live(user),
         *_kicks(user, now),
     )
@@ -46,10 +55,12 @@ def load_health(
 # --- Accounts ----------------------------------------------------------------------------------
 
 
-def _slack(user: Reader, runs: Sequence[AuditRun]) -> Iterable[Health]:
+def _slack(user: Reader, runs: Sequence[AuditRun], workspaces: Sequence[SlackWorkspace]) -> Iterable[Health]:
     if not may_view(user, AuditRun):
         return
     if not settings.SLACK_USER_TOKEN:
+        if workspaces:
+            return  # whoever has others needs none there
         hint = "Put SLACK_USER_TOKEN into the file .env, then restart."
         yield Health("Slack token", "Missing", "muted", hint)
         return
@@ -78,6 +89,26 @@ def _telegram(user: Reader, runs: Sequence[AuditRun], account: TelegramAccount |
         state, tone, note = last.state, last.tone, last.note
     at = account.last_used_at or account.state_since
     yield Health(f"Telegram account “{account}”", state, tone, note or account.person, at, page_url(account))
+
+
+def _workspaces(workspaces: Iterable[SlackWorkspace]) -> Iterable[Health]:
+    """The Slack workspaces that are audited too."""
+    for workspace in workspaces:
+        state, tone = _verdict(reached=False, trouble=workspace.problem)
+        name, note = f"Slack workspace “{workspace}”", workspace.problem or workspace.account_name
+        yield Health(name, state, tone, note, workspace.proven_at, page_url(workspace))
+
+
+def _further_accounts(user: Reader, further: Iterable[TelegramAccount]) -> Iterable[Health]:
+    """The Telegram accounts that are audited too."""
+    if not may_view(user, TelegramAccount):
+        return
+    for account in further:
+        state, note = account.get_state_display(), account.reason or account.person
+        at = account.last_used_at or account.state_since
+        yield Health(
+            f"Telegram account “{account}”", state, TONES[account.state], note, at, page_url(account)
+        )
 
 
 def _answered(name: str, platform: Platform, runs: Sequence[AuditRun]) -> Health | None:

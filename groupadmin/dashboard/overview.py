@@ -56,7 +56,7 @@ def load(user: Reader, now: datetime) -> Overview:
     trend = tuple(float(run.open_findings) for run in reversed(recorded[:RUNS_IN_TREND]))
     findings = load_findings(user, trend)
     work = load_work(user, now)
-    account = gateway.account_in_use()
+    account, further = gateway.accounts_looked_through()
     return Overview(
         stats=_in_order((*audits.stats, *findings.stats)),
         jobs=(*audits.running, *work.jobs),
@@ -64,7 +64,7 @@ def load(user: Reader, now: datetime) -> Overview:
         notices=tuple(notice for notice in (*findings.notices, *work.notices) if notice.count),
         audits=audits,
         findings=findings,
-        health=load_health(user, runs, account, now),
+        health=load_health(user, runs, account, further, now),
         next_runs=next_runs(user, now),
         sign_in_needed=account is not None and account.state != AccountState.SIGNED_IN,
         setup=first_steps(

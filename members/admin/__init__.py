@@ -1,5 +1,5 @@
 """The admin pages of people, groups and policy."""
 
-from members.admin import customers, groups, people, policy
+from members.admin import customers, groups, people, policy, workspaces
 
-__all__ = ["customers", "groups", "people", "policy"]
+__all__ = ["customers", "groups", "people", "policy", "workspaces"]

@@ -17,6 +17,7 @@ from members import services
 from members.admin.base import PolicyAdmin
 from members.admin.customers import CustomerFilter, SetCustomerAction, customer_of
 from members.models import Category, Group
+from members.operations.connections import name_of
 from members.platforms.types import AdminStatus, History, Platform, Privacy
 from members.resources import CategoryResource, GroupResource
 from members.ui import DASH, badge, time_tag
@@ -127,6 +128,12 @@ def our_standing(group: Group) -> SafeString:
     return badge(group.get_admin_status_display(), "good" if powerful else "muted", hint=hint)
 
 
+def _further_connections() -> dict[tuple[str, str], str]:
+    """What people call those through which a group is reached, beside the usual ones."""
+    used = Group.objects.exclude(connection="").order_by().values_list("platform", "connection").distinct()
+    return {(platform, key): name_of(Platform(platform), key) for platform, key in used}
+
+
 @admin.register(Group)
 class GroupAdmin(SetCustomerAction, PolicyAdmin):
     """What audits saw of a group can only be read; people decide about its category and whose it is."""
@@ -160,6 +167,18 @@ class GroupAdmin(SetCustomerAction, PolicyAdmin):
         "first_seen_at",
     )
     list_select_related = ("category", "customer")
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        """Through which connection it is reached, where there are several."""
+        names = _further_connections()
+
+        @admin.display(description="Reached through", ordering="connection")
+        def reached_through(group: Group) -> str:
+            return names.get((group.platform, group.connection), DASH)
+
+        columns = super().get_list_display(request)
+        return [*columns, reached_through] if names else columns
+
     search_fields = ("name", "external_id")
     search_help_text = "Name or platform id"
     autocomplete_fields = ("category", "customer")

@@ -16,7 +16,7 @@ from django.utils.text import capfirst
 
 from members import services
 from members.admin.base import PolicyAdmin
-from members.models import Employee, EmployeeHandle, Team
+from members.models import Employee, EmployeeAccount, EmployeeHandle, SlackWorkspace, Team
 from members.platforms.types import Platform
 from members.policy import EmployeeStatus
 from members.resources import EmployeeResource, TeamResource
@@ -95,6 +95,14 @@ class EmployeeHandleInline(admin.TabularInline):
         return time_tag(handle.last_seen_at)
 
 
+class EmployeeAccountInline(admin.TabularInline):
+    """Who they are in further Slack workspaces; only where there are any."""
+
+    model = EmployeeAccount
+    fields = ("workspace", "username", "user_id")
+    extra = 0
+
+
 @admin.register(Employee)
 class EmployeeAdmin(PolicyAdmin):
     resource_classes = (EmployeeResource,)
@@ -119,7 +127,7 @@ class EmployeeAdmin(PolicyAdmin):
     )
     search_help_text = "Name, key, title, e-mail, a present or former username, or an id"
     autocomplete_fields = ("teams", "user")
-    inlines = (EmployeeHandleInline,)
+    inlines = (EmployeeAccountInline, EmployeeHandleInline)
     actions: Sequence[str] = ("mark_active", "mark_offboarded")
     readonly_fields = ("created", "updated")
     fieldsets = (
@@ -134,7 +142,9 @@ class EmployeeAdmin(PolicyAdmin):
         return super().get_queryset(request).prefetch_related("teams")
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> tuple[type[admin.TabularInline], ...]:
-        return () if obj is None else self.inlines
+        if obj is None:
+            return ()
+        return self.inlines if SlackWorkspace.objects.exists() else (EmployeeHandleInline,)
 
     def save_model(self, request: HttpRequest, obj: Employee, form: ModelForm, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -1,12 +1,10 @@
-"""The ways to write to each platform. Filled in each `AppConfig.ready()`: Telegram's account lives above."""
+"""The accounts to write through. Filled in each `AppConfig.ready()`: who keeps them lives above."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
-
-from django.conf import settings
 
 from members.platforms.base import CallMeter
 from members.platforms.slack import SlackConfig
@@ -29,26 +27,50 @@ class Account(Protocol):
 
 
 class SlackAccount:
-    """The workspace and token of the settings."""
+    """The token of one workspace: `config` gives it, or raises NotConfigured."""
 
     largest_invitation: int = SlackWriter.largest_invitation
 
+    def __init__(self, config: Callable[[], SlackConfig]) -> None:
+        self._config = config
+
     def open(self, meter: CallMeter) -> AbstractAsyncContextManager[PlatformWriter]:
-        config = SlackConfig(token=settings.SLACK_USER_TOKEN, api_url=settings.SLACK_API_URL)
-        return SlackWriter(config, meter=meter)
+        return SlackWriter(self._config(), meter=meter)
 
     def keep_books(self) -> None:
         """Slack needs nothing but ids."""
 
 
-_accounts: dict[Platform, Callable[[], Account]] = {Platform.SLACK: SlackAccount}
+GroupKey = tuple[str, str]
+"""Platform and the platform's own id."""
+
+_accounts: dict[Platform, Callable[[str], Account]] = {}
+_labels: dict[Platform, Callable[[str], str]] = {}
+_routes: list[Callable[[], Mapping[GroupKey, str]]] = []
 
 
-def register(platform: Platform, account: Callable[[], Account]) -> None:
-    """Say how the account on `platform` is made."""
-    _accounts[platform] = account
+def register(platform: Platform, account: Callable[[str], Account], label: Callable[[str], str]) -> None:
+    """Say how an account on `platform` is made, and what people call it: by its connection."""
+    _accounts[platform], _labels[platform] = account, label
 
 
-def account_on(platform: Platform) -> Account:
-    """The account on `platform`. Raises LookupError where nobody registered one."""
-    return _accounts[platform]()
+def register_routes(routes: Callable[[], Mapping[GroupKey, str]]) -> None:
+    """Say how to learn which groups are reached through another than the usual connection."""
+    _routes[:] = [routes]
+
+
+def account_on(platform: Platform, connection: str = "") -> Account:
+    """An account on `platform`; without a `connection` the usual one. Raises LookupError where nobody
+    registered any."""
+    return _accounts[platform](connection)
+
+
+def name_of(platform: Platform, connection: str) -> str:
+    """What people call it: "Slack", or "Slack (Partner)" of a further workspace."""
+    label = _labels[platform](connection) if connection and platform in _labels else ""
+    return f"{platform.label} ({label})" if label else platform.label
+
+
+def routes() -> Mapping[GroupKey, str]:
+    """Group → connection, of the groups that are reached through another than the usual one."""
+    return _routes[0]() if _routes else {}

@@ -72,8 +72,9 @@ class Kind:
     fulfilled_outcome: Outcome
     """What a step comes to that needs no call any more."""
     cap: Callable[[], Cap]
-    connect: Callable[[Platform], Connection]
-    """Called outside the event loop: may read the database."""
+    connect: Callable[[Platform, str], Connection]
+    """From a platform, and which account there ("" for the usual one). Called outside the event loop: may
+    read the database."""
     plan_again: Callable[[Mapping[str, Any]], Plan]
     """A plan for the same parameters, of the world as it is now."""
     unwanted: Callable[[Sequence[PlannedStep]], Mapping[int, str]]

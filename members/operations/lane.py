@@ -1,4 +1,4 @@
-"""One platform's part of a running operation, step by step: open, settle doubts, do, verify.
+"""One account's part of a running operation, step by step: open, settle doubts, do, verify.
 
 A lane is a generator: it yields the futures it waits for, so that several lanes share one thread,
 which alone touches the database. What it reads, it reads in portions, and writes down each: a lane whose
@@ -49,7 +49,7 @@ PORTION_PEOPLE, PORTION_STEPS = 10, 100
 
 @dataclass(slots=True)
 class Lane:
-    """Everything one platform's part needs."""
+    """Everything one account's part needs."""
 
     kind: Kind
     ledger: Ledger
@@ -126,7 +126,7 @@ class Lane:
     @property
     def _pause(self) -> float:
         """Seconds that we leave between two calls of our own accord."""
-        pace = self.kind.pace(self.ledger.platform) if self.kind.pace is not None else None
+        pace = self.kind.pace(self.ledger.way.platform) if self.kind.pace is not None else None
         return pace.pause if pace is not None else 0.0
 
     def _settle_doubts(self, executor: Executor, doubtful: Sequence[Step]) -> Waiting[bool]:

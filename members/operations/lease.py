@@ -51,15 +51,17 @@ def connection_of(platform: Platform, account: str = "") -> str:
     return f"{platform}:{account}"
 
 
-def take_account(platform: Platform, *, owner: str, gives_way: bool = False) -> Hold | None:
-    """The lease of the account in use, or None while somebody else holds it; see `take`.
+def take_account(
+    platform: Platform, account: str = "", *, owner: str, gives_way: bool = False
+) -> Hold | None:
+    """The lease of `account`, or of the one in use, or None while somebody else holds it; see `take`.
 
     Whoever makes another account the one in use holds the lease of the old one meanwhile: so it stays
     the same for as long as the lease is held.
     """
-    connection = connection_of(platform)
+    connection = connection_of(platform, account)
     hold = take(connection=connection, owner=owner, gives_way=gives_way)
-    if hold is not None and connection_of(platform) != connection:
+    if hold is not None and connection_of(platform, account) != connection:
         release(hold)
         return None
     return hold

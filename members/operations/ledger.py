@@ -1,4 +1,4 @@
-"""The steps of one platform while an operation runs: claimed, settled, and written down.
+"""The steps of one part while an operation runs: claimed, settled, and written down.
 
 Each transaction begins by renewing our lease on the connection, which no other execution can have at
 the same time, and changes a step only from the state that we read: nothing is claimed twice and
@@ -20,9 +20,9 @@ from members.operations import activity, lease
 from members.operations.activity import Event
 from members.operations.lease import Hold
 from members.operations.models import Operation, Step
+from members.operations.parts import Way
 from members.operations.states import StepState
 from members.platforms.outcomes import Outcome
-from members.platforms.types import Platform
 from members.platforms.writing import Reply
 
 MAX_ATTEMPTS = 3
@@ -40,18 +40,17 @@ class Lost(Exception):
 
 @dataclass(slots=True)
 class Ledger:
-    """Reads and writes the steps of `platform`, as long as `hold` is ours."""
+    """Reads and writes the steps that go `way`, as long as `hold` is ours."""
 
     operation: Operation
-    platform: Platform
+    way: Way
     hold: Hold
     got_on: bool = False
     """Whether a step came nearer to its end: then this execution has not come to nothing."""
 
     def in_state(self, state: StepState) -> list[Step]:
         """The steps in `state`, in their order."""
-        steps = Step.objects.filter(operation=self.operation, platform=self.platform, state=state)
-        return list(steps.order_by("position"))
+        return list(steps_on(self.operation, self.way).filter(state=state).order_by("position"))
 
     @transaction.atomic
     def settle(
@@ -127,6 +126,11 @@ class Ledger:
         if operation.attempts > 1:
             Operation.objects.filter(pk=operation.pk, owner=operation.owner).update(attempts=1)
             operation.attempts = 1
+
+
+def steps_on(operation: Operation, way: Way) -> QuerySet[Step]:
+    """The operation's steps that go this way."""
+    return Step.objects.filter(operation=operation, platform=way.platform, connection=way.connection)
 
 
 def close(steps: QuerySet[Step], *, actor: str, why: str = "") -> None:

@@ -110,6 +110,13 @@ class Step(models.Model):
     subject = models.CharField(max_length=50, blank=True)
     subject_name = models.CharField(max_length=200, blank=True)
     user_id = models.CharField(max_length=32, blank=True)
+    connection = models.CharField(
+        max_length=30,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Which further workspace or account does it; empty: the usual one.",
+    )
     arguments = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=10, choices=_choices(STEP_WORDS), default=StepState.PENDING)
     outcome = models.CharField(max_length=30, choices=_choices(OUTCOME_WORDS), blank=True)

@@ -1,4 +1,5 @@
-"""Each platform's part of an operation between two executions: what stopped it, and until when. Pure."""
+"""The parts of an operation, one for each account that it goes through. Between two executions: what stopped
+each, and until when. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +9,28 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from members.platforms.types import Platform
+
 OUTAGE_PAUSE = 10.0
 """Seconds until the second execution after an outage; doubled for each one more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """An account that steps go through: on a platform the usual one, or a further one."""
+
+    platform: Platform
+    connection: str = ""
+
+    @property
+    def name(self) -> str:
+        """What rows call its part: "slack", or "slack:2" of a further workspace."""
+        return f"{self.platform}:{self.connection}" if self.connection else str(self.platform)
+
+    @classmethod
+    def named(cls, name: str) -> Way:
+        platform, _, connection = name.partition(":")
+        return cls(Platform(platform), connection)
 
 
 class Stop(Enum):
@@ -30,7 +51,7 @@ class Stop(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PartEnd:
-    """How an execution's work on one platform came to its end, for now or for good."""
+    """How an execution's work through one account came to its end, for now or for good."""
 
     why: Stop
     message: str = ""

@@ -50,6 +50,8 @@ class PlannedStep:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """Of a step that was done: how the target was afterwards, where the platform told it. Not planned."""
+    connection: str | None = field(default=None, compare=False)
+    """Through which of our workspaces or accounts; None for the one through which its group is reached."""
 
 
 @dataclass(frozen=True, slots=True)

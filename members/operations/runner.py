@@ -13,6 +13,7 @@ from django.db import transaction
 
 from members.clock import SharedNow, shared_now
 from members.operations import custody, kinds, lease
+from members.operations.connections import name_of
 from members.operations.custody import (
     OperationBusy,
     claim,
@@ -27,10 +28,10 @@ from members.operations.custody import (
 from members.operations.kinds import Kind
 from members.operations.lane import Lane
 from members.operations.lease import Hold
-from members.operations.ledger import Ledger, Lost, close
+from members.operations.ledger import Ledger, Lost, close, steps_on
 from members.operations.loop import BackgroundLoop
 from members.operations.models import Operation, Step
-from members.operations.parts import PartEnd, Stop, kept, seconds_left
+from members.operations.parts import PartEnd, Stop, Way, kept, seconds_left
 from members.operations.states import BEGUN, LEFT
 from members.operations.turn import Turn
 from members.operations.waiting import Waiting, side_by_side
@@ -92,29 +93,25 @@ class _Slice:
         self._kind: Kind = kinds.get(operation.kind)
         self._show = show
         self._turn = Turn(settings.OPERATION_SLICE_SECONDS, stopping, cancelled=operation.cancel_requested)
-        self._waits: dict[Platform, tuple[float, str]] = {}
+        self._waits: dict[Way, tuple[float, str]] = {}
         self._beat_at = 0.0
 
     def run(self) -> None:
         owner = self._operation.owner
-        platforms = [Platform(name) for name in self._operation.platforms]
-        ends: dict[Platform, PartEnd] = {}
-        holds: dict[Platform, Hold] = {}
-        meters = {platform: self._meter(platform) for platform in platforms}
+        ways = self._ways()
+        ends: dict[Way, PartEnd] = {}
+        holds: dict[Way, Hold] = {}
+        meters = {way: self._meter(way) for way in ways}
         try:
-            for platform in platforms:
-                if not self._is_due(platform):
-                    continue
-                if (hold := lease.take_account(platform, owner=owner)) is None:
-                    busy = f"{platform.label}: another job uses the account; this one waits for it."
-                    ends[platform] = self._patiently(platform, PartEnd(Stop.BUSY, busy, LEASE_PAUSE))
+            for way in filter(self._is_due, ways):
+                if (hold := self._take(way, owner, holds)) is None:
+                    name = name_of(way.platform, way.connection)
+                    busy = f"{name}: another job uses the account; this one waits for it."
+                    ends[way] = self._patiently(way, PartEnd(Stop.BUSY, busy, LEASE_PAUSE))
                 else:
-                    holds[platform] = hold
+                    holds[way] = hold
             with BackgroundLoop(f"operation-{self._operation.pk}") as loop:
-                lanes = {
-                    platform: self._lane(platform, hold, meters[platform], loop)
-                    for platform, hold in holds.items()
-                }
+                lanes = {way: self._lane(way, hold, meters[way], loop) for way, hold in holds.items()}
                 ends |= self._drive(lanes)
         finally:
             for hold in holds.values():
@@ -122,29 +119,42 @@ class _Slice:
         self._add_costs(meters)
         self._conclude(ends)
 
-    def _lane(self, platform: Platform, hold: Hold, meter: CallMeter, loop: BackgroundLoop) -> Lane:
+    def _ways(self) -> list[Way]:
+        """Through which accounts the steps go, platform by platform, the usual one first."""
+        steps = Step.objects.filter(operation=self._operation).order_by("connection")
+        used = set(steps.values_list("platform", "connection").distinct())
+        return [Way(Platform(platform), connection) for platform, connection in sorted(used)]
+
+    def _take(self, way: Way, owner: str, holds: Mapping[Way, Hold]) -> Hold | None:
+        """The lease of the account; None while it is in use, also by another part: a further account may have
+        become the usual one since the plan was made."""
+        if lease.connection_of(way.platform, way.connection) in {hold.connection for hold in holds.values()}:
+            return None
+        return lease.take_account(way.platform, way.connection, owner=owner)
+
+    def _lane(self, way: Way, hold: Hold, meter: CallMeter, loop: BackgroundLoop) -> Lane:
         return Lane(
             kind=self._kind,
-            ledger=Ledger(self._operation, platform, hold),
-            connection=self._kind.connect(platform),
+            ledger=Ledger(self._operation, way, hold),
+            connection=self._kind.connect(way.platform, way.connection),
             meter=meter,
             loop=loop,
             turn=self._turn,
             concurrency=1 if self._kind.one_at_a_time else settings.OPERATION_CONCURRENCY,
         )
 
-    def _drive(self, lanes: Mapping[Platform, Lane]) -> dict[Platform, PartEnd]:
+    def _drive(self, lanes: Mapping[Way, Lane]) -> dict[Way, PartEnd]:
         """Run the lanes side by side, and beat about once a second."""
-        ends: dict[Platform, PartEnd] = {}
+        ends: dict[Way, PartEnd] = {}
 
-        def drive(platform: Platform, lane: Lane) -> Waiting[None]:
+        def drive(way: Way, lane: Lane) -> Waiting[None]:
             end = yield from lane.run()
-            ends[platform] = self._patiently(platform, end, got_on=lane.ledger.got_on)
+            ends[way] = self._patiently(way, end, got_on=lane.ledger.got_on)
 
         with closing(side_by_side(drive(*item) for item in lanes.items())) as running:
             for future in running:
                 wait([future], timeout=HEARTBEAT_SECONDS)
-                self._beat(lane for platform, lane in lanes.items() if platform not in ends)
+                self._beat(lane for way, lane in lanes.items() if way not in ends)
         return ends
 
     def _beat(self, lanes: Iterable[Lane]) -> None:
@@ -164,47 +174,49 @@ class _Slice:
         self._turn.cancelled = held_by(self._operation).filter(cancel_requested=True).exists()
         self._show()
 
-    def _meter(self, platform: Platform) -> CallMeter:
+    def _meter(self, way: Way) -> CallMeter:
+        name = name_of(way.platform, way.connection)
+
         def on_wait(method: str, seconds: float, error: TryLater) -> None:
-            text = f"{platform.label} {why_waiting(method, seconds, error)}."
-            self._waits[platform] = time.monotonic() + seconds, text
+            text = f"{name} {why_waiting(method, seconds, error)}."
+            self._waits[way] = time.monotonic() + seconds, text
 
         return CallMeter(patience=settings.OPERATION_PATIENCE_SECONDS, on_wait=on_wait)
 
-    def _is_left(self, platform: Platform) -> bool:
+    def _is_left(self, way: Way) -> bool:
         """Whether anything is to be done: once it was cancelled, only what was begun is seen to."""
         states = BEGUN if self._turn.cancelled else LEFT
-        return Step.objects.filter(operation=self._operation, platform=platform, state__in=states).exists()
+        return steps_on(self._operation, way).filter(state__in=states).exists()
 
-    def _is_due(self, platform: Platform) -> bool:
+    def _is_due(self, way: Way) -> bool:
         """Whether its part may go on now; a cancelled one need not wait for anything."""
-        part = self._operation.parts.get(platform)
+        part = self._operation.parts.get(way.name)
         waits = part is not None and seconds_left(part, shared_now()) > 0 and not self._turn.cancelled
-        return not waits and self._is_left(platform)
+        return not waits and self._is_left(way)
 
-    def _patiently(self, platform: Platform, end: PartEnd, *, got_on: bool = False) -> PartEnd:
+    def _patiently(self, way: Way, end: PartEnd, *, got_on: bool = False) -> PartEnd:
         """Its end, with an outage that lasts, or a limit that nobody needs to wait for, made one for good."""
         if end.why is Stop.LIMITED and self._turn.cancelled:
             return PartEnd(Stop.OVER, end.message)
-        outages = self._operation.parts.get(platform, {}).get("outages", 0)
+        outages = self._operation.parts.get(way.name, {}).get("outages", 0)
         return end.patiently(outages, got_on=got_on, most=custody.MAX_ATTEMPTS)
 
-    def _add_costs(self, meters: dict[Platform, CallMeter]) -> None:
+    def _add_costs(self, meters: Mapping[Way, CallMeter]) -> None:
         calls, waited = dict(self._operation.api_calls), self._operation.waited_seconds
-        for platform, meter in meters.items():
+        for way, meter in meters.items():
             cost = meter.snapshot()
-            before = calls.get(platform, {})
-            calls[platform] = before | {
+            before = calls.get(way.platform, {})
+            calls[way.platform] = before | {
                 name: before.get(name, 0) + count for name, count in cost.calls.items()
             }
             waited += cost.waited_seconds
         held_by(self._operation).update(api_calls=calls, waited_seconds=waited)
 
-    def _conclude(self, ends: Mapping[Platform, PartEnd]) -> None:
+    def _conclude(self, ends: Mapping[Way, PartEnd]) -> None:
         """Let go of the operation until one of its parts can go on, or bring it to its end."""
         operation = self._operation
         self._keep_parts(ends)
-        waiting = [part for name, part in operation.parts.items() if self._is_left(Platform(name))]
+        waiting = [part for name, part in operation.parts.items() if self._is_left(Way.named(name))]
         if not waiting:
             end(operation)
         else:
@@ -213,17 +225,16 @@ class _Slice:
             pause(operation, seconds, cancelled=operation.cancel_requested, attempts=0)
 
     @transaction.atomic
-    def _keep_parts(self, ends: Mapping[Platform, PartEnd]) -> None:
-        """Remember what stopped each platform's part, and until when; what is over stays over."""
+    def _keep_parts(self, ends: Mapping[Way, PartEnd]) -> None:
+        """Remember what stopped each part, and until when; what is over stays over."""
         operation, now = self._operation, shared_now()
-        for platform, part in ends.items():
-            operation.parts[platform] = kept(part, now)
+        for way, part in ends.items():
+            operation.parts[way.name] = kept(part, now)
             operation.account_trouble |= part.why is Stop.ACCOUNT_TROUBLE
         held = held_by(operation)
         if not held.update(parts=operation.parts, account_trouble=operation.account_trouble):
             raise Lost(f"{operation} was taken over.")
-        for platform, part in ends.items():
+        for way, part in ends.items():
             if part.for_good:
-                steps = Step.objects.filter(operation=operation, platform=platform)
                 why = "" if self._turn.cancelled else part.message
-                close(steps, actor=operation.confirmed_by, why=why)
+                close(steps_on(operation, way), actor=operation.confirmed_by, why=why)

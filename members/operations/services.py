@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from members.clock import SharedNow, shared_now
-from members.operations import activity, kinds
+from members.operations import activity, connections, kinds
 from members.operations.activity import Event
 from members.operations.display import kind_label
 from members.operations.kinds import Kind
@@ -101,8 +101,10 @@ def plan_operation(
         parent=parent,
         relation=relation or "",
     )
+    routes = connections.routes()
     Step.objects.bulk_create(
-        [_step(operation, number, step) for number, step in enumerate(plan.steps, 1)], batch_size=_BATCH
+        [_step(operation, number, step, routes) for number, step in enumerate(plan.steps, 1)],
+        batch_size=_BATCH,
     )
     detail = f"{plan.count} steps, plan {plan.hash}"
     if parent is not None:
@@ -247,10 +249,23 @@ def undo_operation(*, operation: Operation, actor: Actor) -> Operation:
     done = operation.steps.filter(state=StepState.DONE).order_by("position")
     steps = tuple(planned(step) for step in done)
     _need(operation, steps, "to undo")
-    plan = kind.undo(steps)
+    plan = _through_the_same(kind.undo(steps), steps)
     if not plan.count:
         raise OperationRefused(f"{operation} has nothing to undo any more.{_left_out(plan)}")
     return plan_operation(plan=plan, actor=actor, parent=operation, relation=Relation.UNDO)
+
+
+def _through_the_same(plan: Plan, done: Sequence[PlannedStep]) -> Plan:
+    """The plan, with what was done through a further account taken back through it: no audit may know the
+    group."""
+    ways = {step.target: step.connection for step in done if step.connection}
+    if not ways:
+        return plan
+    steps = (
+        step if step.connection is not None else replace(step, connection=ways.get(step.target))
+        for step in plan.steps
+    )
+    return replace(plan, steps=tuple(steps))
 
 
 def planned(step: Step) -> PlannedStep:
@@ -263,7 +278,7 @@ def planned(step: Step) -> PlannedStep:
         subject_name=step.subject_name,
         user_id=step.user_id,
     )
-    return PlannedStep(step.verb, target, step.arguments, step.after)
+    return PlannedStep(step.verb, target, step.arguments, step.after, step.connection or None)
 
 
 def warnings_of(operation: Operation) -> Sequence[str]:
@@ -287,13 +302,31 @@ def skipped_of(operation: Operation) -> list[Skipped]:
     ]
 
 
-def _step(operation: Operation, position: int, step: PlannedStep) -> Step:
+def _step(
+    operation: Operation, position: int, step: PlannedStep, routes: Mapping[connections.GroupKey, str]
+) -> Step:
     return Step(
         operation=operation,
+        connection=_connection_of(step, routes),
         position=position,
         verb=step.verb,
         arguments=dict(step.arguments),
         **asdict(step.target),
+    )
+
+
+def _connection_of(step: PlannedStep, routes: Mapping[connections.GroupKey, str]) -> str:
+    """Through which account it goes: if nobody said so, that of its group, or of those it invites to."""
+    if step.connection is not None:
+        return step.connection
+    invited_to = [group["id"] for group in step.arguments.get("invite_to", ())]
+    return next(
+        (
+            routes.get((step.target.platform, group_id), "")
+            for group_id in [step.target.group_id, *invited_to]
+            if group_id
+        ),
+        "",
     )
 
 

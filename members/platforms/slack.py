@@ -74,6 +74,11 @@ class SlackReader:
         """auth.test, asked once per reader."""
         return parse_account(await self._auth_test())
 
+    async def scopes(self) -> frozenset[str]:
+        """What the token may do. Slack says so with every answer (header X-OAuth-Scopes; auth.test)."""
+        await self._auth_test()
+        return self._web.scopes
+
     async def groups(self) -> AsyncGenerator[Sequence[PlatformGroup], None]:
         """conversations.list: all public channels, and the private ones that the token's user is in."""
         seen: set[str] = set()

@@ -17,6 +17,9 @@ from members.platforms.writing import InDoubt
 RATE_LIMITED = "ratelimited"
 BAD_ANSWER = "bad_answer"
 
+TOKEN_NAME = "SLACK_USER_TOKEN"  # noqa: S105 (the name of a setting)
+"""How people know the usual token."""
+
 DEFAULT_RETRY_AFTER = 10.0
 """Seconds to rest when Slack limits us without a readable Retry-After."""
 
@@ -92,7 +95,13 @@ def retry_after(header: str | None) -> float:
 
 
 def error_of_answer(
-    method: str, *, host: str, status: int, retry_after_header: str | None, answer: Mapping[str, Any]
+    method: str,
+    *,
+    host: str,
+    status: int,
+    retry_after_header: str | None,
+    answer: Mapping[str, Any],
+    token_name: str = TOKEN_NAME,
 ) -> PlatformError:
     """What an answer other than `ok: true` amounts to. `answer` is {} when it was no JSON object."""
     word = one_line(answer.get("error"))
@@ -103,7 +112,7 @@ def error_of_answer(
     if status >= 500 or status == 408:
         return Outage(method, host=host, what=f"answered HTTP {status}", code="server_error")
     if word:
-        return _refusal(method, word, answer)
+        return _refusal(method, word, answer, token_name)
     if status >= 400:
         return Refused(
             f"{host} answered HTTP {status} to {method}: check SLACK_API_URL and any proxy on the way",
@@ -129,7 +138,7 @@ def one_line(value: object, *, limit: int = 200) -> str:
     return " ".join(storable(value).split())[:limit] if isinstance(value, str) else ""
 
 
-def _refusal(method: str, word: str, answer: Mapping[str, Any]) -> AccountTrouble | Refused:
+def _refusal(method: str, word: str, answer: Mapping[str, Any], token_name: str) -> AccountTrouble | Refused:
     if word == "missing_scope":
         needed = one_line(answer.get("needed")) or "one more scope"
         provided = one_line(answer.get("provided")) or "none"
@@ -139,6 +148,7 @@ def _refusal(method: str, word: str, answer: Mapping[str, Any]) -> AccountTroubl
             code=word,
         )
     if word in _ACCOUNT_TROUBLE:
-        return AccountTrouble(f"Slack refused {method}: {_ACCOUNT_TROUBLE[word]}", code=word)
+        trouble = _ACCOUNT_TROUBLE[word].replace(TOKEN_NAME, token_name)
+        return AccountTrouble(f"Slack refused {method}: {trouble}", code=word)
     refusal = Gone if word in _GONE else Refused
     return refusal(f"Slack refused {method}: {_REFUSED.get(word, word)}", code=word)

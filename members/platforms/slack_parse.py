@@ -81,6 +81,7 @@ def parse_account(answer: Mapping[str, Any]) -> Account:
         username=handle or None,
         name=handle or user_id,
         workspace_id=_text(answer, "team_id"),
+        workspace_name=_text(answer, "team"),
     )
 
 

@@ -30,6 +30,7 @@ from members.platforms.errors import UNREACHABLE, NotConfigured, PlatformError, 
 from members.platforms.slack_errors import (
     BAD_ANSWER,
     RATE_LIMITED,
+    TOKEN_NAME,
     Outage,
     bad_answer,
     error_of_answer,
@@ -71,6 +72,8 @@ class SlackConfig:
     api_url: str = "https://slack.com/api/"
     timeout: float = 15.0
     """Seconds for one HTTP request, connecting included."""
+    token_name: str = TOKEN_NAME
+    """How errors speak of the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ class SlackTransport:
         self._meter = meter
         self._retry = retry or Retry()
         self.api_url = config.api_url
+        self.scopes: frozenset[str] = frozenset()
+        """What the token may do, as the last answer that told it says."""
         self._host = urlsplit(config.api_url).netloc.rpartition("@")[2]
         self._slots = asyncio.Semaphore(concurrency)
         self._gates: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -288,6 +293,8 @@ class SlackTransport:
         except (AttributeError, ValueError, RecursionError):
             # slack_sdk 3.47 stumbles like this over text, and over JSON that is no object.
             raise bad_answer(method, host=self._host) from None
+        if (scopes := response.headers.get("X-OAuth-Scopes")) is not None:
+            self.scopes = frozenset(filter(None, map(str.strip, scopes.split(","))))
         if not isinstance(response.data, dict):
             raise bad_answer(method, host=self._host)
         return response.data
@@ -356,6 +363,7 @@ class SlackTransport:
             status=_status(response),
             retry_after_header=response.headers.get("Retry-After"),
             answer=_body(response),
+            token_name=self._config.token_name,
         )
 
 
@@ -384,11 +392,11 @@ def _body(response: Any) -> dict[str, Any]:
 def _check(config: SlackConfig) -> None:
     if not config.token.strip():
         raise NotConfigured(
-            "Slack is not configured: set SLACK_USER_TOKEN to a user token (xoxp-…)", code="no_token"
+            f"Slack is not configured: set {config.token_name} to a user token (xoxp-…)", code="no_token"
         )
     if not (config.token.isascii() and config.token.strip().isprintable()):
         raise NotConfigured(
-            "SLACK_USER_TOKEN holds characters that no token has: copy it again", code="bad_token"
+            f"{config.token_name} holds characters that no token has: copy it again", code="bad_token"
         )
     if not _is_web_address(config.api_url):
         raise NotConfigured(

@@ -78,6 +78,7 @@ class Account:
     name: str
     workspace_id: str = ""
     """Slack's team id; empty on Telegram."""
+    workspace_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

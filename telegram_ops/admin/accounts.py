@@ -87,6 +87,7 @@ class TelegramAccountAdmin(OddAddresses, ModelAdmin):
             page("give-up", "give_up", require_POST(self.give_up_view)),
             page("sign-out", "sign_out", self.sign_out_view),
             page("use", "use", self.use_view),
+            page("audited", "audited", self.audited_view),
             page("label", "label", require_POST(self.label_view)),
             *super().get_urls(),
         ]
@@ -184,6 +185,15 @@ class TelegramAccountAdmin(OddAddresses, ModelAdmin):
 
         return self._confirmed(request, pk, "use", step)
 
+    def audited_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask first: audits look through a further account, or stop doing so."""
+
+        def step(actor: str) -> Step:
+            audited = request.POST.get("audited") == "on"
+            return signin.set_audited_too(account_id=pk, audited=audited, actor=actor)
+
+        return self._confirmed(request, pk, "audited", step)
+
     def label_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Call the account something else."""
         account = self._for_signers(request, pk)
@@ -206,7 +216,7 @@ class TelegramAccountAdmin(OddAddresses, ModelAdmin):
         account = self._for_signers(request, pk)
         context = {
             **self.admin_site.each_context(request),
-            "title": {"sign_out": "Sign out", "use": "Use this account"}[what],
+            "title": _title(what, account),
             "what": what,
             "account": account,
             "opts": self.opts,
@@ -249,7 +259,9 @@ class TelegramAccountAdmin(OddAddresses, ModelAdmin):
 
     @admin.display(description="In use", ordering="is_default")
     def in_use(self, account: TelegramAccount) -> SafeString | str:
-        return badge("In use", "info") if account.is_default and not gateway.uses_environment() else DASH
+        if account.is_default and not gateway.uses_environment():
+            return badge("In use", "info")
+        return badge("Audited too", "info") if account.audited_too else DASH
 
     @admin.display(description="Since", ordering="state_since")
     def since(self, account: TelegramAccount) -> SafeString:
@@ -258,6 +270,12 @@ class TelegramAccountAdmin(OddAddresses, ModelAdmin):
     @admin.display(description="Last used", ordering="last_used_at")
     def used(self, account: TelegramAccount) -> SafeString:
         return time_tag(account.last_used_at)
+
+
+def _title(what: str, account: TelegramAccount) -> str:
+    if what == "audited":
+        return "Audit through it no more" if account.audited_too else "Audit through it, too"
+    return {"sign_out": "Sign out", "use": "Use this account"}[what]
 
 
 def _tell(request: HttpRequest, outcome: Step) -> None:

@@ -94,7 +94,10 @@ def engine() -> None:
 
 def _ours(gaps: Sequence[tuple[int, int]], sandbox: SlackSandbox) -> Operation:
     """An operation, run as the command line runs it: waits included."""
-    _know("bench_additions", lambda platform: MembershipConnection(account_on(platform), batch_size=100))
+    _know(
+        "bench_additions",
+        lambda platform, key: MembershipConnection(account_on(platform, key), batch_size=100),
+    )
     operation = _confirmed("bench_additions", [_step(*gap) for gap in sorted(gaps)])
     with override_settings(SLACK_USER_TOKEN=_TOKEN, SLACK_API_URL=sandbox.api_url):
         while not OperationState(operation.state).finished:
@@ -160,11 +163,11 @@ def _step(channel: int, person: int) -> PlannedStep:
     )
 
 
-def _always(connection: Connection) -> Callable[[Platform], Connection]:
-    return lambda platform: connection
+def _always(connection: Connection) -> Callable[[Platform, str], Connection]:
+    return lambda platform, key: connection
 
 
-def _know(name: str, connect: Callable[[Platform], Connection]) -> None:
+def _know(name: str, connect: Callable[[Platform, str], Connection]) -> None:
     kinds._kinds[name] = Kind(
         name=name,
         label=name,

@@ -33,7 +33,7 @@ def renames() -> None:
     for chat in add_groups(world, GROUPS, ADA):
         chat.creator, chat.title = ADA, f"{chat.title} iBTC"
     with TelegramSandbox(world, latency=LATENCY["telegram_latency"]) as sandbox:
-        connections.register(Platform.TELEGRAM, lambda: TelegramAccount(sandbox))
+        connections.register(Platform.TELEGRAM, lambda key: TelegramAccount(sandbox), lambda key: "")
         sandbox.script.add("EditTitle", RpcFault(f"FLOOD_WAIT_{WAIT}"), times=None, when=_every(AT_ONCE + 1))
         operation = _confirmed(sandbox)
         held, executions, started = 0.0, 0, time.perf_counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from groupadmin.sandbox.slack.world import TEAM_ID, SlackChannel, SlackUser
+from groupadmin.sandbox.slack.world import SlackChannel, SlackUser
 
 _UPDATED = 1_700_000_000
 
@@ -95,11 +95,11 @@ def channel_object(channel: SlackChannel) -> dict[str, Any]:
         "is_org_shared": False,
         "is_pending_ext_shared": False,
         "pending_shared": [],
-        "context_team_id": TEAM_ID,
+        "context_team_id": channel.team_id,
         "updated": channel.created * 1000,
         "creator": channel.creator,
         "is_ext_shared": channel.is_ext_shared,
-        "shared_team_ids": [TEAM_ID],
+        "shared_team_ids": [channel.team_id],
         "pending_connected_team_ids": [],
         "topic": _note(channel, channel.topic),
         "purpose": _note(channel, channel.purpose),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -27,7 +27,7 @@ from groupadmin.sandbox.slack.wire import (
     Response,
     json_response,
 )
-from groupadmin.sandbox.slack.world import TEAM_ID, SlackChannel, SlackToken, SlackUser, SlackWorld
+from groupadmin.sandbox.slack.world import SlackChannel, SlackToken, SlackUser, SlackWorld
 
 FILES = "files"
 """The name under which calls and scripts know a request for what a file holds."""
@@ -39,6 +39,8 @@ UPLOAD = "upload"
 class SlackSandbox:
     """Serves `world` until stopped; a context manager.
 
+    `neighbours` are other workspaces at the same address, as they are at Slack's: the token says which one is
+    meant. Files and Socket Mode are those of `world` alone.
     `speed`: None switches rate limits off, 1 is Slack's own pace, 60 makes a minute last a second.
     `latency`: seconds that every call takes. `page_cap`: pages never hold more. `empty_pages`: an
     empty page with a live cursor comes before every page (of the named methods, when given names).
@@ -54,6 +56,7 @@ class SlackSandbox:
         self,
         world: SlackWorld,
         *,
+        neighbours: Sequence[SlackWorld] = (),
         speed: float | None = None,
         latency: float = 0.0,
         page_cap: int | None = None,
@@ -62,6 +65,7 @@ class SlackSandbox:
         write_log: WriteLog | None = None,
     ) -> None:
         self.world = world
+        self.neighbours = neighbours
         self.speed = speed
         self.latency = latency
         self.page_cap = page_cap
@@ -185,15 +189,15 @@ class SlackSandbox:
             method = METHODS.get(request.method)
             if method is None:
                 raise Failure("unknown_method", req_method=request.method)
-            token, caller = self._authenticate(request.token)
+            world, token, caller = self._authenticate(request.token)
             headers["X-OAuth-Scopes"] = ",".join(sorted(token.scopes))
-            retry_after = self._retry_after(request, method)
+            retry_after = self._retry_after(world, request, method)
             if retry_after is not None:
                 self.throttled.record(request.method)
                 return rate_limited(retry_after)
             call = Call(
                 method=request.method,
-                world=self.world,
+                world=world,
                 token=token,
                 caller=caller,
                 arguments=_arguments(request, method),
@@ -202,7 +206,7 @@ class SlackSandbox:
             )
             with self.lock:
                 body = {"ok": True, **self._run(method, call)}
-                for event in call.events:
+                for event in call.events if world is self.world else ():
                     self.sockets.publish(event)
         except Failure as failure:
             body = failure.body
@@ -211,7 +215,7 @@ class SlackSandbox:
     def _file(self, request: Request) -> Response:
         """What a file holds, for who may have it; the way to the sign-in page for everybody else."""
         try:
-            token, caller = self._authenticate(request.token)
+            _, token, caller = self._authenticate(request.token)
         except Failure:
             return _to_sign_in(self.world.base_url)
         if files.SCOPE not in token.scopes:
@@ -233,27 +237,29 @@ class SlackSandbox:
                 target = call.text("channel") or ",".join(subjects)
                 self.writes.record("slack", call.method, target, subjects, call.changed)
 
-    def _authenticate(self, token_text: str | None) -> tuple[SlackToken, SlackUser]:
+    def _authenticate(self, token_text: str | None) -> tuple[SlackWorld, SlackToken, SlackUser]:
         if not token_text:
             raise Failure("not_authed")
-        token = self.world.tokens.get(token_text)
-        if token is None:
+        worlds = (self.world, *self.neighbours)
+        world = next((each for each in worlds if token_text in each.tokens), None)
+        if world is None:
             raise Failure("invalid_auth")
+        token = world.tokens[token_text]
         if token.revoked:
             raise Failure("token_revoked")
-        caller = self.world.users[token.user_id]
+        caller = world.users[token.user_id]
         if caller.deleted:
             raise Failure("account_inactive")
-        return token, caller
+        return world, token, caller
 
     def _has_empty_pages(self, method: str) -> bool:
         return self.empty_pages if isinstance(self.empty_pages, bool) else method in self.empty_pages
 
-    def _retry_after(self, request: Request, method: Method) -> int | None:
+    def _retry_after(self, world: SlackWorld, request: Request, method: Method) -> int | None:
         if self.speed is None:
             return None
         part = str(request.arguments.get(method.rate.per, "")) if method.rate.per else ""
-        return self._limiter.retry_after((TEAM_ID, request.method, part), method.rate, speed=self.speed)
+        return self._limiter.retry_after((world.team_id, request.method, part), method.rate, speed=self.speed)
 
 
 _NOT_FOUND = Response(b"Not found", status=404, content_type="text/plain")

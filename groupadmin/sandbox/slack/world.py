@@ -1,4 +1,4 @@
-"""The Slack workspace that the sandbox serves: plain mutable data, no HTTP."""
+"""A Slack workspace that the sandbox serves: plain mutable data, no HTTP."""
 
 from __future__ import annotations
 
@@ -51,6 +51,8 @@ class SlackChannel:
     topic: str = ""
     purpose: str = ""
     previous_names: list[str] = field(default_factory=list)
+    team_id: str = TEAM_ID
+    """The workspace in which it was made. A channel shared by Slack Connect is the same one in both."""
     messages: list[dict[str, Any]] = field(default_factory=list)
     """Message objects as the Web API sends them, oldest first; replies carry `thread_ts`.
 
@@ -107,6 +109,7 @@ class SlackAppToken:
 
 @dataclass
 class SlackWorld:
+    team_id: str = TEAM_ID
     team_name: str = "Sandbox Company"
     domain: str = "sandbox-company"
     only_admins_kick: bool = False

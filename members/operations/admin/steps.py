@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from members.list_filters import LinkedFilter
 from members.operations.admin.pages import by_urgency
+from members.operations.connections import name_of
 from members.operations.display import arguments_label, kind_label, step_badge, words
 from members.operations.models import Operation, Step
 from members.platforms.types import Platform
@@ -50,7 +51,7 @@ class StepAdmin(RecordAdmin):
         "user_id",
         "group_name",
         "group_id",
-        "platform_name",
+        "through",
         "details",
         "tries",
         "began",
@@ -92,6 +93,11 @@ class StepAdmin(RecordAdmin):
     @admin.display(description="Platform", ordering="platform")
     def platform_name(self, step: Step) -> str:
         return Platform(step.platform).label
+
+    @admin.display(description="Platform")
+    def through(self, step: Step) -> str:
+        """The platform, and which of several accounts there."""
+        return name_of(Platform(step.platform), step.connection)
 
     @admin.display(description="Operation", ordering="operation_id")
     def operation_link(self, step: Step) -> SafeString:

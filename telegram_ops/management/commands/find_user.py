@@ -60,7 +60,7 @@ class Command(PlainCommand):
         for look in found.looks:
             if look.user is not None:
                 name = f"@{look.user.username} " if look.user.username else ""
-                who.append(f"{look.platform.label} {name}{look.user.id}")
+                who.append(f"{look.name} {name}{look.user.id}")
         self.stdout.write(" · ".join(who))
         for place in found.places:
             self.stdout.write(_line(place))
@@ -69,7 +69,7 @@ class Command(PlainCommand):
         for look in found.looks:
             if look.as_of is not None:
                 at = f"{look.as_of:%Y-%m-%d %H:%M} UTC"
-                self.stdout.write(f"! {look.platform.label}: this is what the audit of {at} saw.")
+                self.stdout.write(f"! {look.name}: this is what the audit of {at} saw.")
         for note in found.notes:
             self.stdout.write(f"! {one_line(note)}")
 

@@ -9,7 +9,7 @@ from groupadmin.sandbox.slack.call import Call
 from groupadmin.sandbox.slack.errors import Failure
 from groupadmin.sandbox.slack.scopes import INVITE, JOIN, KICK
 from groupadmin.sandbox.slack.serialise import channel_object
-from groupadmin.sandbox.slack.world import TEAM_ID, SlackChannel, SlackUser
+from groupadmin.sandbox.slack.world import SlackChannel, SlackUser
 
 MOST_INVITED_AT_ONCE = 100
 
@@ -61,7 +61,7 @@ def _refusal(call: Call, channel: SlackChannel, user_id: str) -> str | None:
         return "cant_invite_self"
     if user.id in channel.members:
         return "already_in_channel"
-    if user.deleted or (user.team_id != TEAM_ID and not channel.is_ext_shared):
+    if user.deleted or (user.team_id != call.world.team_id and not channel.is_ext_shared):
         return "cant_invite"
     return _refusal_of_guest(call, user)
 

@@ -17,7 +17,7 @@ from groupadmin.sandbox.slack.methods.files import with_files
 from groupadmin.sandbox.slack.paging import page_limit, paginate
 from groupadmin.sandbox.slack.scopes import HISTORY, POST
 from groupadmin.sandbox.slack.serialise import bot_id
-from groupadmin.sandbox.slack.world import TEAM_ID, SlackChannel
+from groupadmin.sandbox.slack.world import SlackChannel
 
 Message = dict[str, Any]
 LISTED_REPLIERS = 5
@@ -219,7 +219,7 @@ def _new_message(call: Call, channel: SlackChannel) -> Message:
         "user": call.caller.id,
         "text": text or markdown,
         "ts": next_ts(channel),
-        "team": TEAM_ID,
+        "team": call.world.team_id,
     }
     if call.token.is_bot:
         message["bot_id"] = bot_id(call.caller)

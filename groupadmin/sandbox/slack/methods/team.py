@@ -7,7 +7,6 @@ from typing import Any
 from groupadmin.sandbox.slack.call import Call
 from groupadmin.sandbox.slack.errors import Failure
 from groupadmin.sandbox.slack.serialise import bot_id
-from groupadmin.sandbox.slack.world import TEAM_ID
 
 
 def auth_test(call: Call) -> dict[str, Any]:
@@ -15,7 +14,7 @@ def auth_test(call: Call) -> dict[str, Any]:
         "url": f"https://{call.world.domain}.slack.com/",
         "team": call.world.team_name,
         "user": call.caller.name,
-        "team_id": TEAM_ID,
+        "team_id": call.world.team_id,
         "user_id": call.caller.id,
         "is_enterprise_install": False,
     }
@@ -26,7 +25,7 @@ def auth_test(call: Call) -> dict[str, Any]:
 
 def team_info(call: Call) -> dict[str, Any]:
     call.need("team:read")
-    if call.text("team") not in ("", TEAM_ID):
+    if call.text("team") not in ("", call.world.team_id):
         raise Failure("team_not_found")
     if call.text("domain"):
         raise Failure("team_not_on_enterprise")
@@ -35,7 +34,7 @@ def team_info(call: Call) -> dict[str, Any]:
     }
     return {
         "team": {
-            "id": TEAM_ID,
+            "id": call.world.team_id,
             "name": call.world.team_name,
             "domain": call.world.domain,
             "url": f"https://{call.world.domain}.slack.com/",

@@ -1,0 +1,1 @@
+"""Slack workspaces beside the one of the environment's token: rows, not code."""
