@@ -36,7 +36,6 @@ def audit_document(run: AuditRun) -> dict[str, Any]:
             "opened": run.opened,
             "resolved": run.resolved,
             "reopened": run.reopened,
-            "excluded": run.excluded,
             "open": run.open_findings,
         },
         "summary": totals(run),
