@@ -164,7 +164,12 @@ def _execute(
         end(run, RunState.FAILED, f"Unexpected error ({type(error).__name__}); the log has the details.")
         raise
     run.refresh_from_db()
-    logger.info("audit.left", state=run.state, opened=run.opened, resolved=run.resolved)
+    logger.info(
+        "audit.finished" if run.finished else "audit.left",
+        state=run.state,
+        opened=run.opened,
+        resolved=run.resolved,
+    )
     return run
 
 

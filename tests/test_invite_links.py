@@ -122,7 +122,7 @@ class TestOnTheCommandLine:
         assert "Left out: Acme 3 bitsafe (" in sent.document["steps"][0]["message"]
 
         report = report_of(addition)
-        assert len(re.findall(r"Was sent one at \d{4}-\d\d-\d\d \d\d:\d\d UTC", report)) == 2
+        assert len(re.findall(r"Was sent one at \d\d? \w{3} \d{4}, \d\d:\d\d UTC", report)) == 2
         assert "| Sent a link to join instead | 2 |" in report
 
         again = add_missing("--invite-links")

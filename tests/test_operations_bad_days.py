@@ -106,7 +106,7 @@ class TestRateLimits(AtTheDesk):
 
         for step in (step_of(operation, 2), step_of(other, 1)):
             assert step_label(operation.kind, step.state, step.outcome) == "Rate limited"
-            assert step.message.startswith(f"Rate limited until {timezone.now():%Y-}")
+            assert step.message.startswith("Rate limited until ")
             assert "90 seconds" in step.message
         assert outcomes(operation) == ["done", "rate_limited", "", ""]
 

@@ -152,9 +152,9 @@ class TestAddingTheMissing:
     def test_asks_the_database_equally_often_however_large_it_is(
         self, office: Office, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        with django_assert_num_queries(20):
+        with django_assert_num_queries(18):
             assert plan_missing(MissingSelection()).count > 10
-        with django_assert_num_queries(20):
+        with django_assert_num_queries(18):
             assert plan_missing(MissingSelection(findings=(1,))).count <= 1
 
     def test_can_be_planned_again_when_the_world_has_changed(self, office: Office) -> None:
@@ -258,7 +258,7 @@ class TestAddingPeople:
         self, office: Office, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
         for selection in (PeopleSelection(employees=("bo",)), PeopleSelection(teams=("core",))):
-            with django_assert_num_queries(19):
+            with django_assert_num_queries(17):
                 plan_people(selection)
 
     def test_finds_out_by_itself_who_is_there_already(self, office: Office) -> None:

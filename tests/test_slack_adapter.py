@@ -98,7 +98,9 @@ async def names_of(pages: AsyncIterator[Sequence[PlatformGroup]]) -> list[str]:
 
 
 async def test_the_account_is_the_tokens_user(slack: SlackReader) -> None:
-    assert await slack.account() == Account(Platform.SLACK, "U0ADA", "ada", "ada", workspace_id="T0SANDBOX")
+    assert await slack.account() == Account(
+        Platform.SLACK, "U0ADA", "ada", "ada", workspace_id="T0SANDBOX", workspace_name="Sandbox Company"
+    )
 
 
 async def test_who_we_are_is_asked_once(slack: SlackReader, sandbox: SlackSandbox) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -17,7 +18,13 @@ class BackgroundLoop:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def _run(self) -> None:
+        """All of the loop's life is in its own thread: ours may have a loop that runs."""
+        with closing(self._loop):
+            self._loop.run_forever()
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start `work`; the future may be waited for in any thread."""
@@ -33,8 +40,6 @@ class BackgroundLoop:
         self.submit(_cancel_the_rest()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
 
 
 async def _cancel_the_rest() -> None:
