@@ -52,7 +52,7 @@ test: setup ## Lint, types, import rules, and the whole suite on the embedded de
 	$(PYTEST) --numprocesses $(WORKERS)
 
 test-services: setup ## The suite again on real PostgreSQL and Redis, with real Celery workers
-	@scripts/test-services.sh $(PYTEST)
+	@scripts/test-services.sh $(PYTEST) --numprocesses $(WORKERS)
 
 coverage: setup ## Which lines the suite never runs
 	$(PYTEST) --cov --cov-report=term

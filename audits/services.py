@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from typing import Any
 
 import structlog
 from django.contrib.auth.models import User
 from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
 from audits.announcements import tell_failure
 from audits.codec import UnknownVersion, load
@@ -131,7 +133,19 @@ def _execute(
     """Do the work on what we hold of a run, and see to it that its row tells how it ended."""
     run = holding.run
     logger = log.bind(run=run.pk, parts=[part.name for part in holding.parts])
-    logger.info("audit.started", deep=run.deep, trigger=run.trigger)
+    with bound_contextvars(run=run.pk):  # also what the platforms' libraries log belongs to it
+        logger.info("audit.started", deep=run.deep, trigger=run.trigger)
+        _bring_on(holding, show, stopping, logger)
+    run.refresh_from_db()
+    event = "audit.finished" if run.finished else "audit.left"
+    logger.info(event, state=run.state, opened=run.opened, resolved=run.resolved)
+    return run
+
+
+def _bring_on(
+    holding: Holding, show: Callable[[ProgressView], None], stopping: Callable[[], bool], logger: Any
+) -> None:
+    run = holding.run
     try:
         if look_at_parts(holding, show=show, stopping=stopping):
             _judge(run)
@@ -163,14 +177,6 @@ def _execute(
         logger.exception("audit.crashed")
         end(run, RunState.FAILED, f"Unexpected error ({type(error).__name__}); the log has the details.")
         raise
-    run.refresh_from_db()
-    logger.info(
-        "audit.finished" if run.finished else "audit.left",
-        state=run.state,
-        opened=run.opened,
-        resolved=run.resolved,
-    )
-    return run
 
 
 def _judge(run: AuditRun) -> None:

@@ -13,8 +13,10 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
+from structlog.contextvars import bound_contextvars
 
 from groupadmin.logging import MASK, logging_config, redact
+from members.operations.loop import BackgroundLoop
 
 SECRETS = {
     "a Slack user token": "xoxp-1234567890-abcdefghij",
@@ -122,3 +124,15 @@ def test_a_refused_request_is_one_line(client: Client, host: str, path: str, sta
 
     assert line in stream.getvalue()
     assert "Traceback" not in stream.getvalue()
+
+
+def test_whatever_is_said_beside_an_operation_carries_its_number(written: io.StringIO) -> None:
+    """Libraries log in the thread that speaks to the platforms."""
+
+    async def speak() -> None:
+        logging.getLogger("tests.logging").info("retrying")
+
+    with bound_contextvars(operation=4711), BackgroundLoop("beside") as loop:
+        loop.submit(speak()).result()
+
+    assert "4711" in written.getvalue()

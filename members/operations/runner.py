@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 import structlog
 from django.conf import settings
 from django.db import transaction
+from structlog.contextvars import bound_contextvars
 
 from members.clock import SharedNow, shared_now
 from members.operations import custody, kinds, lease
@@ -62,6 +63,14 @@ def run_operation(
     Raises OperationBusy when it cannot be taken.
     """
     operation = claim(operation_id)
+    with bound_contextvars(operation=operation.pk):  # also what the platforms' libraries log belongs to it
+        _run_slice(operation, show, stopping)
+    operation.refresh_from_db()
+    log.info("operation.slice_ended", operation=operation.pk, kind=operation.kind, state=operation.state)
+    return operation
+
+
+def _run_slice(operation: Operation, show: Callable[[], None], stopping: Callable[[], bool]) -> None:
     logger = log.bind(operation=operation.pk, kind=operation.kind)
     logger.info("operation.slice_started", attempts=operation.attempts)
     try:
@@ -80,9 +89,6 @@ def run_operation(
         raise
     else:
         follow_up(operation)
-    operation.refresh_from_db()
-    logger.info("operation.slice_ended", state=operation.state)
-    return operation
 
 
 class _Slice:
