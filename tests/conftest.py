@@ -38,6 +38,8 @@ SMALL = Size(
     telegram_users=300,
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+LONG = ("test_proof_", "test_every_page_browser", "test_demo")
+"""They come first: nobody is left alone with them at the end."""
 BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
@@ -51,7 +53,7 @@ hypothesis.settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what this machine cannot run; `pytest_terminal_summary` says so."""
+    """Leave out what this machine cannot run (`pytest_terminal_summary` says so); the longest come first."""
     for item in items:
         if "page" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
@@ -62,6 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+    items.sort(key=lambda item: not item.path.name.startswith(LONG))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
