@@ -308,7 +308,7 @@ class TestJson:
                 "api_calls": {"slack": {"users.conversations": 3}, "telegram": {"GetCommonChats": 2}},
                 "waited_seconds": 1.26,
             },
-            "findings": {"opened": 8, "resolved": 0, "reopened": 0, "excluded": 0, "open": 8},
+            "findings": {"opened": 8, "resolved": 0, "reopened": 0, "open": 8},
             "summary": {
                 "groups": 6,
                 "complete": 3,
@@ -359,7 +359,7 @@ class TestJson:
                 "waited_seconds": 0.0,
             },
             "groups": [],
-            "findings": {"opened": 0, "resolved": 0, "reopened": 0, "excluded": 0, "open": 0},
+            "findings": {"opened": 0, "resolved": 0, "reopened": 0, "open": 0},
             "summary": {
                 "groups": 0,
                 "complete": 0,
