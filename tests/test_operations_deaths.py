@@ -121,7 +121,7 @@ def assert_everything_was_done_once(operation: Operation, writes: Path) -> None:
     assert activity.verify().problem == ""
 
 
-@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("concurrency", [pytest.param(1, marks=pytest.mark.services), 4])
 def test_a_worker_that_is_killed_twenty_times(
     desk: Desk, slack: SlackSandbox, tmp_path: Path, concurrency: int
 ) -> None:
