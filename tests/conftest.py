@@ -38,8 +38,6 @@ SMALL = Size(
     telegram_users=300,
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-LONG = "test_proof_"
-"""They come first, so that nobody is left alone with them at the end. Each has a database of its own."""
 BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
@@ -53,7 +51,7 @@ hypothesis.settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what this machine cannot run (`pytest_terminal_summary` says so); the longest come first."""
+    """Leave out what this machine cannot run; `pytest_terminal_summary` says so."""
     for item in items:
         if "page" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
@@ -64,7 +62,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
-    items.sort(key=lambda item: not item.path.name.startswith(LONG))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
