@@ -54,7 +54,7 @@ def _values_of(table: str, column: str) -> Iterator[str]:
     least = f"SELECT MIN({column}) FROM {table}"  # noqa: S608  # names of our own
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH RECURSIVE found(value) AS ({least} UNION ALL "  # noqa: S608
+            f"WITH RECURSIVE found(value) AS ({least} UNION ALL "  # noqa: S608  # the same
             f"SELECT ({least} WHERE {column} > found.value) FROM found WHERE found.value IS NOT NULL) "
             "SELECT value FROM found WHERE value IS NOT NULL"
         )

@@ -106,7 +106,7 @@ def _workspaces() -> tuple[SlackWorld, SlackWorld]:
 
 
 def _channel(id: str, name: str, *members: str, **fields: object) -> SlackChannel:
-    return SlackChannel(id, name, members[0], dict.fromkeys(members), is_private=True, **fields)  # type: ignore[arg-type]
+    return SlackChannel(id, name, members[0], dict.fromkeys(members), is_private=True, **fields)  # type: ignore[arg-type]  # any
 
 
 def _telegram() -> TelegramWorld:

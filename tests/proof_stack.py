@@ -99,7 +99,7 @@ class Stack:
     def readiness(self) -> tuple[int, dict[str, bool]]:
         """What /readyz answers: its status, and how each part is. Status 0: nobody answers."""
         try:
-            with urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=10) as answer:  # noqa: S310
+            with urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=10) as answer:  # noqa: S310  # ours
                 status, body = answer.status, answer.read()
         except HTTPError as refusal:
             status, body = refusal.code, refusal.read()

@@ -125,7 +125,7 @@ def _results_of(runs: Sequence[AuditRun], last: AuditRun) -> None:
     table, others = GroupResult._meta.db_table, AuditRun._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {copied} FROM {others} run "  # noqa: S608
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {copied} FROM {others} run "  # noqa: S608  # ours
             f"CROSS JOIN {table} result WHERE result.run_id = %s AND run.id <> %s ORDER BY run.id, result.id",
             [last.pk, last.pk],
         )
@@ -181,9 +181,9 @@ def _go_on_after(*models: type) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             for model in models:
-                table = model._meta.db_table  # type: ignore[attr-defined]
+                table = model._meta.db_table  # type: ignore[attr-defined]  # a model
                 cursor.execute(
-                    f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"  # noqa: S608
+                    f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"  # noqa: S608  # ours
                 )
 
 
