@@ -588,14 +588,14 @@ class TestTheResult:
 
     def test_its_queries_do_not_grow_with_it(self, vera: Client) -> None:
         counts = []
-        for size in (3, 3000):
+        for size in (1, 3, 3000):  # the first fills Django's own caches
             operation = confirmed(*many(size))
             operation.steps.update(state=StepState.FAILED, outcome=Outcome.ARCHIVED)
             Operation.objects.filter(pk=operation.pk).update(state=OperationState.FAILED)
             with CaptureQueriesContext(connection) as queries:
                 read(vera, page_of(operation))
             counts.append(len(queries))
-        assert counts[0] == counts[1]
+        assert counts[1] == counts[2]
 
 
 def _group(name: str, completeness: str) -> dict[str, str]:
