@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 
 from audits.announcements import tell_failure
 from audits.codec import UnknownVersion, dump
@@ -37,7 +36,7 @@ from audits.parts_custody import (
 )
 from audits.remediation.follow_up import follow_up
 from audits.reports import NOT_WRITTEN, store_reports
-from members.clock import SharedNow
+from members.clock import SharedNow, shared_now
 from members.operations.owner import is_dead, new_owner
 from members.platforms.types import Platform
 from members.services import load_policy
@@ -79,13 +78,13 @@ def take(run_id: int, *, only: Key | None = None) -> Holding:
 
 def _open(run: AuditRun) -> None:
     """From now on it is the one that runs."""
-    now = timezone.now()
+    policy = load_policy()
     row = AuditRun.objects.filter(pk=run.pk)
     row.update(state=RunState.RUNNING, owner="", heartbeat_at=SharedNow())
-    if not lay_out(run):
+    if not lay_out(run, policy):
         row.update(
-            policy=dump(load_policy()),
-            started_at=now,
+            policy=dump(policy),
+            started_at=SharedNow(),
             attempts=F("attempts") + 1,
             progress_label="",
             progress_percent=0,
@@ -175,7 +174,7 @@ def cancel_audit(*, run_id: int) -> bool:
 def _close(run: AuditRun, before: RunState, **values: Any) -> bool:
     """End a run that is in the state `before`. It is locked."""
     row = AuditRun.objects.filter(pk=run.pk, state=before)
-    if not row.update(finished_at=timezone.now(), progress_label="", policy="", **values):
+    if not row.update(finished_at=SharedNow(), progress_label="", policy="", **values):
         return False
     run.parts.all().delete()
     return True
@@ -212,14 +211,15 @@ def _write_files(run: AuditRun) -> None:
         run.save(update_fields=["message"])
 
 
-def recover_audits(*, now: datetime, at_once: bool = False) -> list[int]:
+def recover_audits(*, now: datetime | None = None, at_once: bool = False) -> list[int]:
     """Take up what dead processes left behind. Returns the ids of all of which something waits, oldest first.
 
-    `now` is by the clock that all processes share.
+    `now` is by the clock that all processes share; it is asked where nobody says what time it is there.
 
     A running audit of which nobody takes the rest gives way to others after a minute, or `at_once`.
     An audit only reads, so looking again at a part repeats nothing that matters.
     """
+    now = now or shared_now()
     for run in AuditRun.objects.filter(state=RunState.RUNNING):
         with transaction.atomic():
             recover_parts(run, silent_since=now - ORPHANED_AFTER)

@@ -2,7 +2,7 @@
 
 A group that two of them see counts once, and is reached through the one with more rights. Somebody is in it
 if any of them saw so; they are not if all that see the group prove it. Where a connection could not look,
-nothing of its groups is proven.
+nothing is said of its groups: others may see them under another name, and with fewer rights.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def merge(parts: Sequence[PlatformObservation], ways: Mapping[str, str] | None =
         return parts[0]
     before = ways or {}
     parts = _without_clashes(sorted(parts, key=lambda part: part.connection), before)
+    parts = _without_groups_of_the_blind(parts, before)
     people = _people(parts)
     superseded = {old: new for part in reversed(parts) for old, new in part.superseded.items()}
     seen_by = _seen_by(parts, superseded)
@@ -85,7 +86,7 @@ def merge(parts: Sequence[PlatformObservation], ways: Mapping[str, str] | None =
         member_counts={
             group_id: count
             for group_id in groups
-            if (count := max((part.member_counts.get(group_id, 0) for part in parts), default=0))
+            if (count := max(part.member_counts.get(group_id, 0) for part in seen_by[group_id]))
         },
         blind_spots=tuple(dict.fromkeys(spot for part in parts for spot in _blind_spots(part, people))),
         cost=_cost(parts),
@@ -139,14 +140,12 @@ class MergedObservation(PlatformObservation):
         return listing or [part for part in self.parts if group_id in part.vanished]
 
     def _may_be_seen_by_others(self, group_id: str) -> bool:
-        """Whether a connection whose list is not whole may know more of the group."""
+        """Whether a connection whose list is not whole may know more of a shared channel."""
         group = self.groups.get(group_id)
-        shared = group is not None and group.shared_externally
-        return any(
-            not part.groups_complete
-            and group_id not in part.groups
-            and (shared or self.before.get(group_id) == part.connection)
-            for part in self.parts
+        return (
+            group is not None
+            and group.shared_externally
+            and any(not part.groups_complete and group_id not in part.groups for part in self.parts)
         )
 
 
@@ -169,6 +168,24 @@ def _without_clashes(
             if at != kept and not _is_same(group_id, clean[kept], clean[at]):
                 clean[at] = _left_out(group_id, clean[at], clean[kept].groups[group_id])
     return clean
+
+
+def _without_groups_of_the_blind(
+    parts: Sequence[PlatformObservation], before: Mapping[str, str]
+) -> list[PlatformObservation]:
+    """The parts, in each of them only groups whose own connection listed them too, or listed all it sees."""
+    blind = {part.connection: part.groups.keys() for part in parts if not part.groups_complete}
+
+    def is_told(group_id: str) -> bool:
+        own = before.get(group_id)
+        return own not in blind or group_id in blind[own]
+
+    def told(groups: Mapping[str, PlatformGroup]) -> dict[str, PlatformGroup]:
+        return {group_id: group for group_id, group in groups.items() if is_told(group_id)}
+
+    if not blind:
+        return list(parts)
+    return [replace(part, groups=told(part.groups), vanished=told(part.vanished)) for part in parts]
 
 
 def _is_same(group_id: str, one: PlatformObservation, other: PlatformObservation) -> bool:

@@ -7,11 +7,11 @@ so two who come at the same time see each other, and the last part of a run is t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
 from audits.codec import UnknownVersion, load
 from audits.models import AuditPart, AuditRun, PartState, RunState
@@ -19,7 +19,7 @@ from audits.observation import PlatformObservation, Trouble
 from audits.parts import name_of, parts_of
 from audits.progress import ProgressView, together
 from audits.record import RunLost
-from members.clock import SharedNow
+from members.clock import SharedNow, shared_now
 from members.operations.owner import is_dead
 from members.platforms.types import Platform
 from members.policy import Policy
@@ -43,10 +43,11 @@ def locked(run_id: int) -> AuditRun | None:
     return AuditRun.objects.select_for_update().filter(pk=run_id).first()
 
 
-def lay_out(run: AuditRun) -> bool:
+def lay_out(run: AuditRun, policy: Policy) -> bool:
     """Make the rows of a waiting run's parts, as the connections are now. The run is locked.
 
-    True when it goes on, because something that was seen of it earlier still counts.
+    True when it goes on, because something that was seen of it earlier still counts. Nothing does where
+    `policy`, which is the one by now, says something else than the one by which they looked.
     """
     wanted = parts_of([Platform(name) for name in run.platforms])
     stored = {(part.platform, part.connection): part for part in run.parts.all()}
@@ -59,8 +60,8 @@ def lay_out(run: AuditRun) -> bool:
     )
     run.parts.filter(state=PartState.RUNNING).update(state=PartState.QUEUED, owner="")  # of nobody any more
     over = run.parts.filter(state__in=PartState.over())
-    readable = _is_readable(run.policy)
-    look_again(part for part in over if not readable or _is_outdated(part))
+    same = _says_the_same(run.policy, policy)
+    look_again(part for part in over if not same or _is_outdated(part))
     return over.all().exists()  # asked anew
 
 
@@ -126,7 +127,7 @@ def store_part(run: AuditRun, part: AuditPart, observation: str) -> bool:
     """
     stored = locked(run.pk)
     if stored is None or not held(part).update(
-        state=PartState.SEEN, owner="", ended_at=timezone.now(), observation=observation
+        state=PartState.SEEN, owner="", ended_at=SharedNow(), observation=observation
     ):
         raise RunLost(f"{part} was taken over.")
     if stored.cancel_requested:
@@ -167,7 +168,7 @@ def recover_parts(run: AuditRun, *, silent_since: datetime) -> None:
             held(part).update(state=PartState.QUEUED, owner="")
         else:
             why = f"Given up: the process died {part.attempts} times while it looked."
-            held(part).update(state=PartState.FAILED, owner="", message=why, ended_at=timezone.now())
+            held(part).update(state=PartState.FAILED, owner="", message=why, ended_at=SharedNow())
         log.warning("audit.part_lost", run=run.pk, part=part.name, attempts=part.attempts)
     if lost:
         let_go(stored)
@@ -216,20 +217,27 @@ def observation_of(part: AuditPart) -> PlatformObservation:
     return load(PlatformObservation, part.observation)
 
 
-def _is_readable(policy: str) -> bool:
+def _says_the_same(kept: str, policy: Policy) -> bool:
+    """Whether people have decided nothing else since; accounts that audits have learnt do not count."""
     try:
-        load(Policy, policy)
+        before = load(Policy, kept)
     except UnknownVersion:
         return False
-    return True
+    return _without_accounts(before) == _without_accounts(policy)
+
+
+def _without_accounts(policy: Policy) -> Policy:
+    people = (replace(person, handles={}, elsewhere={}) for person in policy.people)
+    return replace(policy, people=tuple(people))
 
 
 def _is_outdated(part: AuditPart) -> bool:
     """Whether it ended long ago, or another audit has looked at the same platform since."""
-    if part.ended_at is None or part.ended_at < timezone.now() - KEPT_FOR:
+    if part.ended_at is None or part.ended_at < shared_now() - KEPT_FOR:
         return True
+    # Its last sign of life was when all had been seen; its end is by the clock of some machine.
     since = AuditRun.objects.filter(
-        finished_at__gte=part.ended_at, state__in=(RunState.COMPLETE, RunState.PARTIAL)
+        heartbeat_at__gte=part.ended_at, state__in=(RunState.COMPLETE, RunState.PARTIAL)
     )
     return any(part.platform in platforms for platforms in since.values_list("platforms", flat=True))
 

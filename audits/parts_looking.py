@@ -94,9 +94,12 @@ def _looks(holding: Holding) -> Iterator[list[_Look]]:
     ways = [(Platform(part.platform), part.connection) for part in holding.parts]
     turns: dict[Way, Turn] = {}
     try:
-        for way in ways:
+        for number, way in enumerate(ways):
             if way[0] in ONE_CLIENT:
-                turns[way] = Turn(*way, owner=holding.run.owner, patience=settings.AUDIT_PATIENCE_SECONDS)
+                # Each has a name of its own: a further account may have become the usual one since the parts
+                # were laid out, and then one of the two waits for the other.
+                owner = f"{holding.run.owner}.{number}"
+                turns[way] = Turn(*way, owner=owner, patience=settings.AUDIT_PATIENCE_SECONDS)
         connections = connections_to(ways, turns)
         yield [
             _Look(part, connection, Progress(part.name), turns.get(way))

@@ -63,17 +63,24 @@ def first_sight(
 def policy_through(connection: str, platform: Platform, policy: Policy) -> Policy:
     """The same policy, of people as they are known in a further connection of `platform`.
 
-    Where no account of theirs is known there, their e-mail address leads to it, and their username only
-    where no address is known: in another workspace a namesake may well have that.
+    Where no account of theirs is known there, their e-mail address alone leads to it: in another workspace a
+    namesake may well have the username that is theirs at home.
     """
 
     def there(person: Person) -> Person:
-        handle = person.handle_on(platform, connection)
-        if handle == Handle() and not person.email:
-            handle = Handle(None, person.handle_on(platform).username)
-        return replace(person, handles={**person.handles, platform: handle})
+        return replace(person, handles={**person.handles, platform: person.handle_on(platform, connection)})
 
     return replace(policy, people=tuple(map(there, policy.people)))
+
+
+def who_may_be_meant(wants: Iterable[Wanted], users: Iterable[PlatformUser]) -> list[PlatformUser]:
+    """Of those whom a further workspace shows: its own people, and whose id is known.
+
+    Who is external there has an account elsewhere, perhaps in another workspace of ours with which it shares
+    channels: that one is not their account here.
+    """
+    known = {want.id for want in wants}
+    return [user for user in users if not user.external or user.id in known]
 
 
 def was_never_there(

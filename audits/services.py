@@ -86,7 +86,7 @@ def request_audit(
 def note_failure(*, trigger: Trigger, message: str) -> AuditRun:
     """Leave a failed run behind for an audit that could not even be asked for."""
     run = AuditRun.objects.create(
-        state=RunState.FAILED, platforms=[], trigger=trigger, message=message, finished_at=timezone.now()
+        state=RunState.FAILED, platforms=[], trigger=trigger, message=message, finished_at=shared_now()
     )
     tell_failure(run)
     return run
@@ -121,7 +121,7 @@ def audit_here(
     Ends like `execute_audit`. Raises AuditBusy, with nothing left behind, while another audit runs;
     one whose processes are dead, or of which nobody has taken the rest yet, does not count.
     """
-    recover_audits(now=shared_now(), at_once=True)
+    recover_audits(at_once=True)
     with transaction.atomic():
         holding = take(request_audit(platforms=platforms, trigger=trigger, deep=deep).pk)
     return _execute(holding, show, stopping=lambda: False)
@@ -187,12 +187,11 @@ def _judge(run: AuditRun) -> None:
     if seen is None:
         return
     observation = merge_connections(Observation(seen, deep=run.deep), known)
-    now = timezone.now()
-    evaluation = evaluate(observation, load(Policy, run.policy), known, now)
+    evaluation = evaluate(observation, load(Policy, run.policy), known, timezone.now())
     if groups:
         evaluation = narrowed(evaluation, groups)
     message = _message(observation)
-    record(run=run, evaluation=evaluation, state=_outcome(observation), message=message, at=now)
+    record(run=run, evaluation=evaluation, state=_outcome(observation), message=message, at=shared_now())
     conclude(run)
 
 

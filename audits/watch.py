@@ -23,6 +23,7 @@ from audits.people import (
     policy_through,
     wanted,
     was_never_there,
+    who_may_be_meant,
 )
 from audits.progress import Progress, Stage
 from audits.scope import anchors, scope_candidates, scoped_groups
@@ -197,6 +198,8 @@ class Watch:
             if isinstance(error, _THE_END):
                 raise
             return
+        if self.assignment.elsewhere:
+            candidates = who_may_be_meant(wants, candidates)
         resolutions = resolve_all(wants, candidates)
         for person, want, resolution in zip(people, wants, resolutions, strict=True):
             if person in roster.concerned:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from celery.exceptions import CeleryError
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from kombu.exceptions import KombuError
 
 from groupadmin.celery import app
@@ -33,12 +31,12 @@ class Check:
     vital: bool = True
 
 
-def readiness(now: datetime) -> list[Check]:
+def readiness() -> list[Check]:
     """Everything the work needs, the most basic first; without a database that is all there is to say."""
     database = check_database()
     if not database.ok:
         return [database, check_broker()]
-    return [database, check_broker(), *check_workers(now), check_beat(now), check_account(), *check_further()]
+    return [database, check_broker(), *check_workers(), check_beat(), check_account(), *check_further()]
 
 
 def check_database() -> Check:
@@ -63,9 +61,9 @@ def check_broker() -> Check:
     return Check("broker", ok=True, detail="answers")
 
 
-def check_workers(now: datetime) -> list[Check]:
+def check_workers() -> list[Check]:
     """For each queue, whether somebody alive serves it."""
-    workers = alive(Heartbeat.Kind.WORKER, now)
+    workers = alive(Heartbeat.Kind.WORKER)
     serving = {
         queue.name: sum(queue.name in worker.queues for worker in workers)
         for queue in settings.CELERY_TASK_QUEUES
@@ -75,9 +73,9 @@ def check_workers(now: datetime) -> list[Check]:
     ]
 
 
-def check_beat(now: datetime) -> Check:
+def check_beat() -> Check:
     """Whether somebody looks at the schedules."""
-    found = alive(Heartbeat.Kind.BEAT, now)
+    found = alive(Heartbeat.Kind.BEAT)
     return Check("beat", ok=bool(found), detail="alive" if found else "silent")
 
 
@@ -111,7 +109,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 def readyz(_request: HttpRequest) -> HttpResponse:
     """200 when all that is vital works, else 503; the body tells which part does not."""
-    checks = readiness(timezone.now())
+    checks = readiness()
     ready = all(check.ok for check in checks if check.vital)
     body = {
         "ready": ready,

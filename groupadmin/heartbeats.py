@@ -41,9 +41,9 @@ def beat(*, process: str, kind: Heartbeat.Kind, queues: Iterable[str] = ()) -> N
         log.warning("heartbeat.not_stored", process=process, error=str(error))
 
 
-def alive(kind: Heartbeat.Kind, now: datetime) -> list[Heartbeat]:
+def alive(kind: Heartbeat.Kind) -> list[Heartbeat]:
     """The processes of this kind that gave a sign of life of late."""
-    return list(Heartbeat.objects.filter(kind=kind, beat_at__gte=now - FRESH))
+    return list(Heartbeat.objects.filter(kind=kind, beat_at__gte=SharedNow() - FRESH))
 
 
 class WorkerHeartbeat(bootsteps.StartStopStep):

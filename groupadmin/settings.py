@@ -156,8 +156,9 @@ SWEEP_CAP_SHARE = env.float("SWEEP_CAP_SHARE", default=0.05)
 """The same as a share of the community, 0–1; the smaller of the two counts."""
 SWEEP_PAUSE_SECONDS = env.float("SWEEP_PAUSE_SECONDS", default=3.0)
 """How long a sweep waits after each kick, in seconds."""
-OPERATION_SLICE_SECONDS = 540.0
-"""An operation hands its worker back after so long: a broker must never believe the task lost."""
+OPERATION_SLICE_SECONDS = 120.0
+"""An operation or a sync hands its worker back after so long: what somebody confirms next, an emergency
+removal perhaps, waits no longer behind it, and a broker never believes the task lost."""
 OPERATION_CONCURRENCY = env.int("OPERATION_CONCURRENCY", default=1)
 """How many writes may be under way at a time on one connection, and be in doubt when a process dies."""
 OPERATION_PATIENCE_SECONDS = 20.0
@@ -276,7 +277,8 @@ else:
 # --- Files -------------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
-STATIC_ROOT = writable_folder(VAR_DIR / "static")
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default="") or writable_folder(VAR_DIR / "static"))
+"""What `collectstatic` gathers. An image keeps it apart: in a volume it would outlive its release."""
 # On one machine static files come straight from the apps: nothing has to be collected first.
 WHITENOISE_USE_FINDERS = DEBUG or EMBEDDED
 STORAGE_BUCKET: str = env.str("STORAGE_BUCKET", default="")
@@ -293,7 +295,7 @@ STORAGE_OPTIONS = {
     "file_overwrite": False,  # two files of one name are two files, as in a folder
 }
 STORAGES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": STORAGE_OPTIONS}
+    "default": {"BACKEND": "groupadmin.object_store.ObjectStore", "OPTIONS": STORAGE_OPTIONS}
     if STORAGE_BUCKET
     else {"BACKEND": "groupadmin.storage.WholeFiles"},
     "staticfiles": {

@@ -89,6 +89,8 @@ class Directory:
             if len(active) > 1:
                 active = [user for user in active if user in by_email] or active
             if len(active) > 1:
+                active = [user for user in active if not user.external] or active
+            if len(active) > 1:
                 return _ambiguous(wanted, active)
             if active:
                 return _resolved(wanted, active[0])

@@ -18,8 +18,9 @@ class Memory:
     sightings: tuple[Sighting, ...]
 
 
-Recall = Callable[[Platform, str], Memory | None]
-"""From a platform and an employee's key to what is known; None where no audit has looked."""
+Recall = Callable[[Platform, str, str], Memory | None]
+"""From a platform, a connection to it and an employee's key to what is known of the groups that are reached
+through it; None where no audit has looked."""
 
 _recalls: list[Recall] = []
 
@@ -29,6 +30,6 @@ def provide(recall: Recall) -> None:
     _recalls[:] = [recall]
 
 
-def recall(platform: Platform, employee: str) -> Memory | None:
+def recall(platform: Platform, connection: str, employee: str) -> Memory | None:
     """What is known, or None. Reads the database."""
-    return _recalls[0](platform, employee) if _recalls else None
+    return _recalls[0](platform, connection, employee) if _recalls else None

@@ -124,11 +124,8 @@ def _owners(people: Iterable[Person], platform: Platform, handle: Handle) -> lis
     return [
         person
         for person in people
-        if (known := person.handles.get(platform)) is not None
-        and (
-            (handle.id is not None and known.id == handle.id)
-            or (wanted and (known.username or "").casefold() == wanted)
-        )
+        if handle.id in person.ids_on(platform)
+        or (wanted and (person.handle_on(platform).username or "").casefold() == wanted)
     ]
 
 

@@ -1,7 +1,8 @@
 """A company with two Slack workspaces and two Telegram accounts, on sandbox servers.
 
 Bob is in both workspaces, under another name and id in the second one, where a stranger is called as Cy is at
-home. One channel is shared by both. Ada's Telegram account is the usual one; Bob's is audited too.
+home. One channel is shared by both, so the second one also shows the people of the first, as Slack does.
+Ada's Telegram account is the usual one; Bob's is audited too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_django import Settings
-from telethon import TelegramClient
 
 from groupadmin.sandbox.slack import SlackChannel, SlackSandbox, SlackToken, SlackUser, SlackWorld
 from groupadmin.sandbox.telegram.server import TelegramSandbox
@@ -22,6 +22,7 @@ from members.models import SlackWorkspace
 from members.workspaces.services import connect_workspace
 from telegram_ops.models import AccountState, SignedInSession, TelegramAccount
 from tests import telegram_reading
+from tests.sandboxes import point_at
 from tests.slack_world import USER_SCOPES
 from tests.telegram_reading import ADA as TG_ADA
 from tests.telegram_reading import BOB as TG_BOB
@@ -67,12 +68,7 @@ def two_of_each(settings: Settings, folder: Path) -> Iterator[TwoOfEach]:
     home, second = _workspaces()
     with SlackSandbox(home, neighbours=[second]) as slack, TelegramSandbox(_telegram()) as telegram:
         settings.SLACK_USER_TOKEN, settings.SLACK_API_URL = TOKEN, slack.api_url
-        settings.TELEGRAM_API_ID, settings.TELEGRAM_API_HASH = 1, "invented"
-        settings.TELEGRAM_SESSION, settings.TELEGRAM_SERVER = telegram.mint_session(TG_ADA), telegram.server
-        key = folder / "key.pem"
-        key.write_text(telegram.public_key_pem)
-        settings.TELEGRAM_SERVER_KEY = str(key)
-        TelegramClient._config = None  # Telethon keeps the addresses of data centres for the whole process
+        point_at(telegram, settings, folder, session=telegram.mint_session(TG_ADA))
         policy_load.load(POLICY, reason="test")
         workspace = connect_workspace(label="Second", token=PARTNERS_TOKEN, actor="ada")
         account = TelegramAccount.objects.create(
@@ -90,6 +86,9 @@ def _workspaces() -> tuple[SlackWorld, SlackWorld]:
     )
     for user_id, name in ((ADA, "ada"), (BOB, "bob"), (CY, "cy")):
         home.add_user(SlackUser(user_id, name, name.capitalize(), email=f"{name}@example.com"))
+        second.add_user(
+            SlackUser(user_id, name, name.capitalize(), email=f"{name}@example.com", team_id=HOME)
+        )
     for user_id, name, email in (
         (EVE, "eve", "eve@example.net"),
         ("U9ADA", "ada.e", "ada@example.com"),

@@ -18,19 +18,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from audits import services
 from audits.connections import ways_of
-from audits.history.models import Message
+from audits.history.models import Message, SyncJob
 from audits.history.sync import request_sync, run_sync
 from audits.merge import merge
+from audits.models import Trigger
 from audits.observation import PersonSeen, PlatformObservation
-from audits.remediation.people import plan_people
+from audits.people import policy_through
+from audits.remediation.people import employees_named, plan_people
 from audits.remediation.selections import PeopleSelection
+from audits.staff_changes.facts import ChangeKind
+from audits.staff_changes.look import looks_at
 from groupadmin.health import check_further
-from members.models import EmployeeAccount, Group, SlackWorkspace, WorkspaceToken
+from groupadmin.sandbox.telegram.effects import Delay
+from members.models import Employee, EmployeeAccount, Group, SlackWorkspace, WorkspaceToken
 from members.operations.models import ActivityEvent, Step
 from members.operations.runner import run_operation
 from members.operations.services import Actor, confirm_operation, plan_operation, undo_operation
 from members.platforms.types import Account, Platform, PlatformGroup
+from members.policy import EmployeeStatus, Handle
+from members.services import load_policy
+from telegram_ops.models import SignedInSession, TelegramAccount
+from telegram_ops.references import sought
 from telegram_ops.removal_plans import RemovalSelection
 from telegram_ops.removals import plan_removal
 from tests.audit_world import audit, findings
@@ -38,6 +48,7 @@ from tests.connections_world import (
     ACME,
     ADAS,
     BETA,
+    BOB,
     BOB_THERE,
     BOBS,
     BOTH,
@@ -45,6 +56,7 @@ from tests.connections_world import (
     JOINT,
     PARTNERS_TOKEN,
     STRANGER,
+    TOKEN,
     TwoOfEach,
     chat,
     two_of_each,
@@ -52,7 +64,7 @@ from tests.connections_world import (
 from tests.slack_world import USER_SCOPES
 from tests.telegram_reading import ADA as TG_ADA
 from tests.telegram_reading import BOB as TG_BOB
-from tests.worlds import channel, in_groups, seen, supergroup
+from tests.worlds import channel, in_groups, judge, person, policy, seen, supergroup
 
 
 @pytest.fixture
@@ -143,29 +155,69 @@ def test_people_are_found_removed_and_conversations_read_through_the_groups_own_
     undo = undo_operation(operation=operation, actor=Actor("ada"))
     assert dict(undo.steps.values_list("group_id", "connection"))[JOINT] == world.workspace.connection
 
-    job = request_sync(groups=list(Group.objects.filter(external_id__in=[ACME, BETA])), asked_by="ada")
-    assert run_sync(job.pk).state == "done"
+    def find_another_way(_: SyncJob) -> None:
+        Group.objects.filter(external_id=BOTH).update(connection="")
+
+    world.telegram.script.add("GetUsers", Delay(1.5))  # meanwhile, while the account is opened
+    job = request_sync(groups=list(Group.objects.filter(external_id__in=[ACME, BETA, BOTH])), asked_by="ada")
+    job = run_sync(job.pk, show=find_another_way)
+    assert (job.state, len(job.done)) == ("done", 3)
     assert Message.objects.filter(conversation__group__external_id=BETA).count() == 1
 
-
-def test_a_dead_second_token_leaves_the_first_workspaces_findings_alone(world: TwoOfEach) -> None:
-    audit("--platform", "slack")
-    before = findings()
+    world.slack.world.revoke(TOKEN)
     world.second.revoke(PARTNERS_TOKEN)
+    recalled = plan_removal(selection)
+    assert {(step.target.group_id, step.target.user_id, step.connection) for step in recalled.steps} == {
+        (ACME, BOB, ""),
+        (BETA, BOB_THERE, world.workspace.connection),
+        (JOINT, BOB, ""),
+    }, "each group through its own connection, also by what the last audit saw"
 
-    outcome = audit("--platform", "slack")
+
+def test_of_the_groups_of_a_connection_that_is_down_nothing_is_said_and_the_others_are_judged_as_ever(
+    world: TwoOfEach,
+) -> None:
+    audit()
+    before, through = findings(), ways()
+    world.second.revoke(PARTNERS_TOKEN)
+    SignedInSession.objects.all().delete()
+
+    outcome = audit()
 
     assert (outcome.state, outcome.code) == ("partial", 3)
     assert "Second: Slack refused" in outcome.run.message
     assert "the token of the workspace “Second”" in outcome.run.message
-    assert outcome.rows()[ACME]["verdict"] == "complete"
-    assert outcome.rows()[BETA]["verdict"] == "error"
-    assert findings() == before
-    assert ways()[BETA] == world.workspace.connection
+    assert {key: row["verdict"] for key, row in outcome.rows().items()} == {
+        ACME: "complete",
+        JOINT: "error",  # Bob is there with his account in the other workspace
+        BETA: "error",
+        str(ADAS): "incomplete",
+        str(BOTH): "error",  # Ada's account sees it too, but is no admin there
+        str(BOBS): "error",
+    }
+    assert (findings(), ways()) == (before, through)
     assert {check.name: check.detail for check in check_further()} == {
         "slack_workspaces": "0 of 1 work",
         "telegram_accounts": "1 of 1 work",
     }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_that_becomes_the_usual_one_meanwhile_is_not_used_by_two_at_once(
+    world: TwoOfEach, settings: Settings
+) -> None:
+    """Telegram would end both of two clients on its session."""
+    run = services.request_audit(platforms=tuple(Platform), trigger=Trigger.PERSON)
+    services.execute_audit(run.pk, only=("slack", ""))
+    settings.TELEGRAM_SESSION = ""
+    TelegramAccount.objects.update(is_default=True)
+    world.telegram.script.add("GetDialogs", Delay(2))
+    shown: list[str] = []
+
+    run = services.execute_audit(run.pk, show=lambda view: shown.append(view.label))
+
+    assert run.state == "complete"
+    assert any("Telegram (Bob's) is waiting" in label for label in shown), shown
 
 
 def test_what_is_planned_through_a_workspace_that_is_switched_off_is_not_done(
@@ -311,3 +363,36 @@ def test_the_same_id_in_two_workspaces_is_a_shared_channel_or_is_refused_by_name
     assert merge(shared).blind_spots == ()
     same_workspace = [observed("", ours, "T1"), observed("2", theirs, "T1")]
     assert merge(same_workspace).blind_spots == ()
+
+    blind = [replace(shared[0], groups={}, groups_complete=False), shared[1]]
+    assert merge(blind, {"C1": ""}).groups == {}, "it may well be called otherwise at home"
+    assert merge(blind, {"C1": "2"}).groups.keys() == merge(blind).groups.keys() == {"C1"}
+
+
+def test_an_account_is_closed_when_it_is_in_every_workspace() -> None:
+    def there(connection: str, *, active: bool) -> PlatformObservation:
+        bob = in_groups("bob")
+        assert bob.user is not None
+        bob = replace(bob, user=replace(bob.user, active=active))
+        return seen([channel(f"C{connection}")], bob, connection=connection)
+
+    rules = policy(person("bob", status=EmployeeStatus.OFFBOARDED))
+    for elsewhere in (True, False):
+        merged = merge([there("", active=False), there("2", active=elsewhere)])
+        (look,) = looks_at(judge(rules, merged), ChangeKind.LEAVING, "bob")
+        assert look.account_closed is not elsewhere
+
+
+def test_the_id_of_an_account_in_a_further_workspace_means_its_employee(db: None) -> None:
+    bob = Employee.objects.create(key="bob", name="Bob Sample")
+    second = SlackWorkspace.objects.create(label="Second", team_id="T0SECOND", account_id=EVE)
+    EmployeeAccount.objects.create(employee=bob, workspace=second, user_id="U9BOB1234")
+
+    found = sought("U9BOB1234", load_policy().people, tuple(Platform)).person
+    assert found is not None and found.key == "bob"
+    assert employees_named(["U9BOB1234"]) == ("bob",)
+
+
+def test_a_username_leads_to_nobody_in_a_further_workspace() -> None:
+    (there,) = policy_through("2", Platform.SLACK, policy(person("ada"))).people
+    assert there.handles == {Platform.SLACK: Handle(), Platform.TELEGRAM: Handle("U-ada", "ada")}

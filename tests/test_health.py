@@ -67,6 +67,17 @@ def test_a_process_that_fell_silent_is_missed(client: Client) -> None:
     assert [name for name, check in answer.json()["checks"].items() if not check["ok"]] == ["worker:telegram"]
 
 
+@pytest.mark.services
+@pytest.mark.django_db
+def test_whoever_looks_with_a_wrong_clock_takes_nobody_for_silent(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybody_beats()
+    ahead = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: ahead)
+    assert client.get("/readyz").status_code == 200
+
+
 @pytest.mark.django_db
 def test_an_account_in_trouble_is_told_and_keeps_the_admin_up_to_mend_it(client: Client) -> None:
     everybody_beats()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 from django.db import connection, connections, transaction
+from django.utils import timezone
 from pytest_django import Settings
 
 from groupadmin.sandbox.telegram.effects import Drop, Hold, RpcFault
@@ -140,6 +141,27 @@ def test_an_admin_who_hides_it_is_an_admin(alone: TelegramSandbox) -> None:
     chat.anonymous.add(EXPIRED[0])
     operation = run_operation(confirmed().pk)
     assert outcomes(operation) == [("skipped", "Kept: they are an admin there.")]
+
+
+@pytest.mark.services
+def test_a_worker_whose_clock_is_ahead_kicks_nobody_and_ends_no_subscription(
+    alone: TelegramSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts is the database's, which all share: by it the dates of the one to be kicked lie ahead."""
+    operation = confirmed()
+    ends = timezone.now() + timedelta(days=10)
+    renewed = Subscription.objects.filter(pk__in=[EXPIRED[0], CUSTOMERS[9]])
+    renewed.update(expires_at=ends, grace_until=ends)
+    flags.turn_kicks_on(actor="olivia", until=ends)
+    monkeypatch.setattr(timezone, "now", lambda: datetime.now(UTC) + timedelta(days=60))
+
+    tasks.let_time_pass()
+    run_operation(operation.pk)
+
+    assert flags.kick_enabled() and kicks(alone) == []
+    assert Subscription.objects.get(pk=CUSTOMERS[9]).status == SubscriptionStatus.ACTIVE
+    kept = "Kept: the subscription says expired, but its dates lie ahead: look at it."
+    assert outcomes(operation) == [("skipped", kept)]
 
 
 def test_where_another_community_is_guarded_by_now_nobody_is_kicked_nor_let_into_it(

@@ -19,7 +19,9 @@ from groupadmin.sandbox.telegram.world import AdminRights, TelegramChat, Telegra
 from members.management.base import ExitCode
 from members.operations import lease
 from members.platforms.types import Platform
+from telegram_ops.models import TelegramAccount
 from tests.command_line import Told, run
+from tests.sandboxes import point_at
 from tests.telegram_reading import ADA, BOB, CY, DEE, ROBO, add_group, company
 from whitelist import community, services, tasks
 from whitelist.burning import Cause, MembershipChanged
@@ -55,12 +57,7 @@ def gated_sandbox(
     chat = add_group(world, CHAT, ADA, BOB, CY, DEE, ROBO, *strangers, creator=ADA, **fields)
     chat.admins = {BOB: AdminRights()}
     with TelegramSandbox(world) as sandbox:
-        settings.TELEGRAM_SESSION = sandbox.mint_session(ADA)
-        settings.TELEGRAM_SERVER = sandbox.server
-        key = folder / "key.pem"
-        key.write_text(sandbox.public_key_pem)
-        settings.TELEGRAM_SERVER_KEY = str(key)
-        settings.TELEGRAM_API_ID, settings.TELEGRAM_API_HASH = 1, "invented"
+        point_at(sandbox, settings, folder, session=sandbox.mint_session(ADA))
         settings.TELEGRAM_GATED_CHAT_ID = -1_000_000_000_000 - CHAT
         yield sandbox
         assert sandbox.bugs == []
@@ -75,6 +72,7 @@ def active() -> set[int]:
 
 
 def test_everybody_who_is_there_is_protected_once(settings: Settings, tmp_path: Path) -> None:
+    TelegramAccount.objects.create(label="Cy's", phone="+15550000103", user_id=CY)
     with gated(settings, tmp_path, crowd=1181):
         dry = seed()
         assert dry.document["new"] == dry.document["members"] == dry.document["expected"] == 1186
@@ -91,6 +89,7 @@ def test_everybody_who_is_there_is_protected_once(settings: Settings, tmp_path: 
     assert (entry.source, entry.active) == ("seeding", True)
     members = {row.telegram_id: row for row in CommunityMember.objects.filter(pk__gt=0)}
     assert (members[ADA].role, members[ADA].is_our_account) == ("owner", True)
+    assert members[CY].is_our_account, "one of ours, also while another one reads"
     assert (members[BOB].role, members[BOB].username) == ("admin", "bobsample")
     assert members[ROBO].is_bot
     assert CommunityReading.objects.filter(whole=True).count() == 2

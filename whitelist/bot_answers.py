@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.db.models import Count
-from django.utils import timezone
 
+from members.clock import shared_now
 from whitelist import community, facts, flags, preflight, services
 from whitelist.bot_commands import HELP, Command, Verb
 from whitelist.burning import Cause
@@ -65,7 +65,7 @@ def answer(command: Command, *, owner_id: int, at: datetime, seen: Preview | Non
         case Verb.KICKS_ON_CONFIRM:
             return Answer(_turn_on(actor, command.number, seen))
         case Verb.KICKS_STATUS:
-            return Answer("\n".join(_status(facts.census(now=timezone.now()))))
+            return Answer("\n".join(_status(facts.census(now=shared_now()))))
         case Verb.WL_ADD:
             return Answer(_add(telegram_id, actor, command.text))
         case Verb.WL_REMOVE:
@@ -77,7 +77,7 @@ def answer(command: Command, *, owner_id: int, at: datetime, seen: Preview | Non
         case Verb.WL_REPORT:
             return Answer("\n".join(_report()))
         case Verb.DRYRUN_EXPIRED:
-            return Answer("\n".join([*_sweep(plan_sweep(now=timezone.now())), "Nobody was kicked."]))
+            return Answer("\n".join([*_sweep(plan_sweep(now=shared_now())), "Nobody was kicked."]))
     return Answer(HELP)
 
 
@@ -126,7 +126,7 @@ def _remove(telegram_id: int, actor: str, reason: str, at: datetime) -> str:
 
 
 def _person(telegram_id: int) -> Iterator[str]:
-    person, now = facts.people([telegram_id])[telegram_id], timezone.now()
+    person, now = facts.people([telegram_id])[telegram_id], shared_now()
     kicks_on = flags.kick_enabled()
     yield f"{_called(telegram_id)} {decide(person, kicks_on=kicks_on, now=now)}."
     for number, step in enumerate(explain(person, kicks_on=kicks_on, now=now), start=1):
@@ -173,7 +173,7 @@ def _whitelist() -> Iterator[str]:
 
 
 def _report() -> Iterator[str]:
-    report = preflight.look(now=timezone.now())
+    report = preflight.look(now=shared_now())
     yield from _status(report.census)
     yield from _coverage(report.accounted, report.size)
     yield from _whitelist()

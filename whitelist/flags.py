@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from members.clock import SharedNow
 from members.dates import moment_in_words
 from members.notices import services as notices
 from members.notices.kinds import NoticeKind
@@ -29,8 +30,8 @@ def kick_enabled() -> bool:
 
     A database that does not answer raises, so nobody is kicked on a guess.
     """
-    now = timezone.now()
-    return FeatureFlag.objects.filter(_on(), _not_over(now), key=KICKS).exists()
+    not_over = Q(expires_at=None) | Q(expires_at__gt=SharedNow())
+    return FeatureFlag.objects.filter(_on(), not_over, key=KICKS).exists()
 
 
 def switch() -> FeatureFlag:
@@ -81,10 +82,6 @@ def close_what_is_over(*, now: datetime) -> bool:
 
 def _on() -> Q:
     return Q(bool_value=True)
-
-
-def _not_over(now: datetime) -> Q:
-    return Q(expires_at=None) | Q(expires_at__gt=now)
 
 
 @transaction.atomic

@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
+from members.clock import shared_now
 from members.notices.kinds import NoticeKind
 from members.operations import kinds
 from members.operations.kinds import Connection, Kind
@@ -39,7 +39,7 @@ def register_kinds() -> None:
             fulfilled_outcome=Outcome.ALREADY_GONE,
             cap=cap_of_sweeps,
             connect=_connect_to_kick,
-            plan_again=lambda parameters: plan_sweep(now=timezone.now()).plan,
+            plan_again=lambda parameters: plan_sweep(now=shared_now()).plan,
             unwanted=unwanted_kicks,
             undo=undo_sweep,
             warn=_warn,
@@ -81,7 +81,7 @@ def pace_of_sweeps(platform: Platform) -> Pace | None:
 def unwanted_kicks(steps: Sequence[PlannedStep]) -> dict[int, str]:
     """Asked right before every kick: the switch, the subscription and the whitelist, all read anew."""
     ids = [int(step.target.user_id) for step in steps]
-    kept, now = _elsewhere(steps), timezone.now()
+    kept, now = _elsewhere(steps), shared_now()
     people, on = facts.people(ids), flags.kick_enabled()
     for at, telegram_id in enumerate(ids):
         verdict = decide(people[telegram_id], kicks_on=on, now=now)
@@ -153,7 +153,7 @@ def _note_kicked(operation_id: int) -> None:
     """Whom we kicked is not there any more, unless they have come back since."""
     chat_id = gated_chat_id()
     gone = kick_record.kicked(chat_id) & set(_done(operation_id))
-    community.note_left(chat_id=chat_id, telegram_ids=gone, at=timezone.now())
+    community.note_left(chat_id=chat_id, telegram_ids=gone, at=shared_now())
 
 
 def _protect_returned(operation_id: int) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.utils import timezone
 
+from members.clock import shared_now
 from whitelist import community, facts, flags
 from whitelist.facts import Census
 from whitelist.models import CommunityReading, Preflight
@@ -77,7 +77,7 @@ def look(*, now: datetime) -> Report:
 
 def show(*, actor: str) -> Report:
     """The first step: how things stand, kept so that the second step can speak of it."""
-    now = timezone.now()
+    now = shared_now()
     report = look(now=now)
     Preflight.objects.create(plan_hash=report.plan_hash, count=report.count, shown_to=actor, shown_at=now)
     return report
@@ -98,7 +98,7 @@ def turn_on(
     what a sweep would do, and is used for the first time; and, where too few members are accounted for,
     unless the number at risk was typed.
     """
-    now = timezone.now()
+    now = shared_now()
     if hours is not None and not 0 < hours <= LONGEST_HOURS:
         raise PreflightRefused(f"Say a whole number of hours from 1 to {LONGEST_HOURS:,}.")
     shown = Preflight.objects.select_for_update().filter(

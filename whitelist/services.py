@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from members.clock import shared_now
 from whitelist import bulk
 from whitelist.burning import Cause, CommunityEvent, burn_cause
 from whitelist.models import WhitelistEntry
@@ -49,7 +50,7 @@ def grant(
 
     In transactions of `CHUNK` people: interrupted half-way, it can simply be done again.
     """
-    moment, total = at or timezone.now(), Granted()
+    moment, total = at or shared_now(), Granted()
     for ids in _chunks(telegram_ids):
         done = _grant_chunk(ids, actor, source, note, moment)
         total.new += done.new
@@ -71,7 +72,7 @@ def burn(
     `at` is when the cause happened: protection that was granted later stays, so an event that arrives late
     burns nobody who was let in since.
     """
-    moment, burned = at or timezone.now(), []
+    moment, burned = at or shared_now(), []
     for ids in _chunks(telegram_ids):
         with transaction.atomic():
             held = WhitelistEntry.objects.select_for_update().filter(
@@ -91,7 +92,7 @@ def revive(
     *, telegram_ids: Iterable[int], actor: str, note: str = "", at: datetime | None = None
 ) -> list[int]:
     """Protect again those whose entry was burned; returns their ids. An empty `note` keeps the old one."""
-    moment, revived = at or timezone.now(), []
+    moment, revived = at or shared_now(), []
     for ids in _chunks(telegram_ids):
         with transaction.atomic():
             burned = WhitelistEntry.objects.select_for_update().filter(pk__in=ids, revoked_at__isnull=False)

@@ -7,13 +7,13 @@ from datetime import datetime
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
-from django.utils import timezone
 
 from audits.events.models import LiveEvent
 from audits.events.relevance import Familiarity, due_at, together
 from audits.history.live import keep_heard
 from audits.history.models import Conversation, SyncJob
 from audits.history.sync import request_sync
+from members.clock import shared_now
 from members.jobs import UNFINISHED
 from members.models import Employee, EmployeeAccount, Group
 from members.platforms.history import Heard
@@ -55,7 +55,7 @@ class Inbox:
             return f"a message in {_name_of(item.platform, item.group_id)}" if kept else ""
         if item.once and item.once in self._told:
             return ""
-        told = hear(item, now=timezone.now())
+        told = hear(item, now=shared_now())
         if item.once:
             self._told[item.once] = None
             if len(self._told) > REMEMBERED:

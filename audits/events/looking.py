@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections, connections, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
 
 from audits.events.models import LiveEvent
 from audits.models import AuditRun, RunState, Trigger
 from audits.services import AuditBusy, execute_audit, recover_audits, request_audit
+from members.clock import shared_now
 from members.operations.models import Step
 from members.operations.states import UNDER_WAY
 from members.platforms.types import Platform
@@ -43,17 +43,17 @@ def tend(platform: Platform, *, stopping: Callable[[], bool] = lambda: False) ->
     What another execution left behind is gone on with first. Raises what `execute_audit` raises, but for
     AuditBusy: while another audit runs, the groups wait.
     """
-    settle(platform, now=timezone.now())
+    settle(platform, now=shared_now())
     looking = LiveEvent.objects.filter(platform=platform, state=State.LOOKING)
-    run_id = looking.values_list("run", flat=True).first() or _request(platform, now=timezone.now())
+    run_id = looking.values_list("run", flat=True).first() or _request(platform, now=shared_now())
     if run_id is None:
         return None
     try:
         run = execute_audit(run_id, stopping=stopping)
     except AuditBusy:
-        recover_audits(now=timezone.now())  # whoever runs it, or the one before it, may be dead
+        recover_audits()  # whoever runs it, or the one before it, may be dead
         return None
-    settle(platform, now=timezone.now())
+    settle(platform, now=shared_now())
     return run
 
 
@@ -185,4 +185,4 @@ class Looker:
     def _forget(self) -> None:
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + 3600
-            forget(now=timezone.now())
+            forget(now=shared_now())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings
 from django.utils import timezone
@@ -16,15 +16,18 @@ from audits.events.state import Record
 from audits.history.live import known_on_slack
 from members.operations import lease
 from members.operations.lease import Hold
+from members.platforms import adapters
 from members.platforms.base import CallMeter
 from members.platforms.bot_news import Cursor
+from members.platforms.configs import SlackConfig
 from members.platforms.live import Item
 from members.platforms.slack_live import parse_items
-from members.platforms.slack_socket import Envelope, SlackSocket
-from members.platforms.slack_transport import SlackConfig
-from members.platforms.telegram_listener import News, TelegramListener
 from members.platforms.types import Platform
 from telegram_ops.gateway import Access, remember_hashes
+
+if TYPE_CHECKING:
+    from members.platforms.slack_socket import Envelope, SlackSocket
+    from members.platforms.telegram_listener import News, TelegramListener
 
 PATIENCE = 20.0
 """Seconds: the longest single wait for a platform's rate limit before the line is given up for a while."""
@@ -92,7 +95,7 @@ class SlackSource:
 
     def begin(self, record: Record) -> bool:
         config = SlackConfig(token=settings.SLACK_APP_TOKEN, api_url=settings.SLACK_API_URL)
-        self._socket = SlackSocket(config, meter=CallMeter(patience=PATIENCE))
+        self._socket = adapters.slack_socket.SlackSocket(config, meter=CallMeter(patience=PATIENCE))
         return True
 
     async def open(self) -> str:
@@ -152,7 +155,9 @@ class TelegramSource:
         if self._hold is None:
             return False
         self._access = Access()
-        self._listener = self._access.client(TelegramListener, CallMeter(patience=PATIENCE))
+        self._listener = self._access.client(
+            adapters.telegram_listener.TelegramListener, CallMeter(patience=PATIENCE)
+        )
         self._cursors, self._left_at = record.cursors(), record.left_at()
         return True
 

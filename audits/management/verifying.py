@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-from django.utils import timezone
-
 from audits import services
 from audits.models import AuditRun, RunState
 from audits.remediation.verification import verification_of
@@ -55,7 +53,7 @@ class VerifyingCommand(WriterCommand):
                         run.pk, show=lambda view: line.show(f"Verifying: {view.label}", view.percent)
                     )
                 except services.AuditBusy:
-                    services.recover_audits(now=timezone.now())
+                    services.recover_audits()
                     run.refresh_from_db()
                     label = run.progress_label or "waiting for another audit to end"
                     line.show(f"Verifying: {label}", run.progress_percent)

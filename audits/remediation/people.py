@@ -11,7 +11,7 @@ from audits.remediation.facts import Facts, Place, Standing
 from audits.remediation.obstacles import MISSING_KINDS
 from audits.remediation.reading import read_facts
 from audits.remediation.selections import PeopleSelection, platforms_or_all
-from members.models import Employee
+from members.models import Employee, EmployeeAccount
 from members.operations.plan import Plan, Skipped, Target
 from members.platforms.types import Platform
 from members.policy import bare_username
@@ -76,6 +76,8 @@ def employees_named(words: Iterable[str]) -> tuple[str, ...]:
             meant[word.casefold()].add(row.key)
         for user_id in (row.slack_user_id, row.telegram_user_id):
             meant[str(user_id or "").casefold()].add(row.key)
+    for key, user_id in EmployeeAccount.objects.values_list("employee__key", "user_id"):
+        meant[user_id.casefold()].add(key)
     found: list[str] = []
     for word in words:
         wanted = bare_username(word)

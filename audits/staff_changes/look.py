@@ -20,7 +20,7 @@ class Seen:
 
     platform: Platform
     account_closed: bool
-    """Whether the platform says that their account is deactivated or deleted."""
+    """Whether the platform says that each of their accounts is deactivated or deleted."""
     unresolved: str
     unread: str
     present: int
@@ -63,7 +63,7 @@ def _leaver(
             unseen.append(row.name)
         else:
             present += there
-    return _seen(seen, found, present, 0, unseen if told else [], hidden)
+    return _seen(seen, found, present=present, unseen=unseen if told else [], hidden=hidden)
 
 
 def _joiner(
@@ -90,20 +90,24 @@ def _joiner(
             hidden.append(row.name)
         elif person.key in row.unresolved:
             unseen.append(row.name)
-    return _seen(seen, found, present, missing, unseen if told else [], hidden)
+    unseen = unseen if told else []
+    return _seen(seen, found, present=present, missing=missing, unseen=unseen, hidden=hidden)
 
 
 def _seen(
     seen: PlatformObservation,
     found: PersonSeen,
+    *,
     present: int,
-    missing: int,
+    missing: int = 0,
     unseen: list[str],
     hidden: list[str],
 ) -> Seen:
+    sights = [part.people[found.key] for part in seen.by_connection if found.key in part.people]
+    accounts = [sight.user for sight in sights if sight.user is not None]
     return Seen(
         platform=seen.platform,
-        account_closed=found.user is not None and not found.user.active,
+        account_closed=bool(accounts) and not any(account.active for account in accounts),
         unresolved=found.unresolved,
         unread=found.unread,
         present=present,

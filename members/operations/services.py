@@ -81,7 +81,7 @@ def plan_operation(
     *, plan: Plan, actor: Actor, parent: Operation | None = None, relation: Relation | None = None
 ) -> Operation:
     """Store a plan that nobody has confirmed: a dry run."""
-    now = timezone.now()
+    now = shared_now()
     kind = kinds.get(plan.kind)
     operation = Operation.objects.create(
         kind=plan.kind,
@@ -122,7 +122,7 @@ def confirm_operation(
     `typed_count` is what a person with the right to override typed for a plan above its cap. Raises
     PlanOutdated when the plan is another or too old, OperationRefused when the actor may not.
     """
-    now = timezone.now()
+    now = shared_now()
     operation = Operation.objects.select_for_update().get(pk=operation_id)
     if operation.state == OperationState.PLANNED and operation.expires_at <= now:
         raise PlanOutdated("The plan is too old to be confirmed. Look at a new one.")
@@ -168,7 +168,7 @@ def plan_again(*, operation: Operation, actor: Actor) -> Operation:
 
 def expire_plans() -> None:
     """End the plans whose time to be confirmed has passed."""
-    late = Operation.objects.filter(state=OperationState.PLANNED, expires_at__lte=timezone.now())
+    late = Operation.objects.filter(state=OperationState.PLANNED, expires_at__lte=SharedNow())
     for operation in late.only("pk"):
         with transaction.atomic():
             if _drop(operation.pk, OperationState.EXPIRED):

@@ -11,10 +11,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
+from members.clock import shared_now
 from members.operations.admin.planning import may_plan, show_plan
 from members.records import RecordAdmin
 from members.ui import DASH, badge, time_tag
@@ -75,7 +75,7 @@ class FeatureFlagAdmin(RecordAdmin):
             "may_stop": _may_stop(request),
             "may_switch": _may_switch(request),
             "may_plan": may_plan(request),
-            "census": facts.census(now=timezone.now()),
+            "census": facts.census(now=shared_now()),
             "reading": community.last_reading(gated_chat_id()),
         }
         return super().changelist_view(request, context | (extra_context or {}))
@@ -119,7 +119,7 @@ class FeatureFlagAdmin(RecordAdmin):
         if not gated_chat_id():
             messages.error(request, "There is no gated community: set TELEGRAM_GATED_CHAT_ID.")
             return HttpResponseRedirect(back)
-        plan = plan_sweep(now=timezone.now()).plan
+        plan = plan_sweep(now=shared_now()).plan
         return show_plan(request, plan, nothing="A sweep would kick nobody.", back=back)
 
     def _show_preflight(self, request: HttpRequest, form: OnForm) -> HttpResponse:
@@ -142,7 +142,7 @@ class FeatureFlagAdmin(RecordAdmin):
 
     @admin.display(description="Stands at")
     def stands(self, flag: FeatureFlag) -> SafeString:
-        on = flag.bool_value and (flag.expires_at is None or flag.expires_at > timezone.now())
+        on = flag.bool_value and (flag.expires_at is None or flag.expires_at > shared_now())
         return badge("on", "bad") if on else badge("off", "good")
 
     @admin.display(description="Until")

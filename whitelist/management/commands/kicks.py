@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.utils import timezone
 
+from members.clock import shared_now
 from members.management.base import ExitCode
 from members.management.writing import SHOWN, WriterCommand, command_line_actor
 from members.operations.plan import Plan
@@ -68,7 +68,7 @@ class Command(WriterCommand):
                 "There is no gated community: set TELEGRAM_GATED_CHAT_ID.",
                 returncode=ExitCode.NOT_CONFIGURED,
             )
-        return plan_sweep(now=timezone.now()).plan
+        return plan_sweep(now=shared_now()).plan
 
     def _status(self, options: Mapping[str, Any]) -> None:
         document = status_document()
@@ -82,7 +82,7 @@ class Command(WriterCommand):
         self._write(options, document)
 
     def _dryrun(self, options: Mapping[str, Any]) -> None:
-        sweep = plan_sweep(now=timezone.now())
+        sweep = plan_sweep(now=shared_now())
         document = dryrun_document(sweep)
         self._print_sweep(document)
         self.stdout.write("This was a dry run: nobody was kicked.")
@@ -170,7 +170,7 @@ def _stand(document: Mapping[str, Any]) -> str:
 
 def status_document() -> dict[str, Any]:
     """How the kicks and the community stand, as JSON."""
-    census = facts.census(now=timezone.now())
+    census = facts.census(now=shared_now())
     switch, on = flags.switch(), flags.kick_enabled()
     reading = community.last_reading(gated_chat_id())
     return {
