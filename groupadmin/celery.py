@@ -6,7 +6,9 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import celeryd_init, setup_logging
+
+from groupadmin.processes import give_way
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "groupadmin.settings")
 
@@ -19,3 +21,9 @@ app.steps["worker"].add("groupadmin.heartbeats:WorkerHeartbeat")  # by name: it 
 @setup_logging.connect
 def leave_logging_to_django(**_: Any) -> None:
     """A connected receiver keeps Celery from installing handlers of its own, which would print secrets."""
+
+
+@celeryd_init.connect
+def people_come_first(**_: Any) -> None:
+    """Jobs can wait, people in front of a page cannot. The single process's worker sends no such signal."""
+    give_way()

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
 from types import FrameType
@@ -20,6 +21,9 @@ POLL_SECONDS = 0.2
 ECHO_SECONDS = 2.0
 """How long the last words of stopped programs are waited for."""
 
+
+NICENESS = 10
+"""About a tenth of the processor's time beside somebody who wants all of it, and all of it beside nobody."""
 
 PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>; see prctl(2)."""
@@ -57,6 +61,18 @@ def foreground(command: Sequence[str], environment: Mapping[str, str]) -> int:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def give_way() -> None:
+    """Let others have the processor first; for the main thread, before it starts threads or processes.
+
+    Linux may share the processor between sessions before it looks at what is in them (autogroup in sched(7)),
+    so a session that is ours alone gives way as a whole.
+    """
+    os.nice(NICENESS)
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):  # not a Linux, or one without these groups
+            Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def tabs(
     """
     field: Any = changelist.model._meta.get_field(name)
     parameter = f"{name}__exact"
-    spec = next(spec for spec in changelist.filter_specs if parameter in spec.expected_parameters())
+    spec: Any = next(spec for spec in changelist.filter_specs if parameter in spec.expected_parameters())
     everything = ALL if isinstance(spec, DefaultFilter) else None
     default = spec.value() if isinstance(spec, DefaultFilter) else everything
     chosen = changelist.params.get(parameter, default)
@@ -42,6 +42,13 @@ def tabs(
     # An index knows how many rows there are; to tell whether one comes twice takes the rows themselves.
     rows = Count("pk", distinct=True) if others.query.distinct else Count("*")
     counts = dict(others.order_by().values_list(name).annotate(rows=rows))
+    total = sum(counts.values())
+    choices = [value for value, _ in getattr(spec, "lookup_choices", field.flatchoices)]
+    known = {
+        f"{place}__c": total if value == everything else counts.get(value, 0)
+        for place, value in enumerate(choices)
+    }
+    spec.get_facet_queryset = lambda _: known  # the filter's choices need not be counted as well
     tabs = [
         Tab(
             str(title), changelist.get_query_string({parameter: value}), counts.get(value, 0), value == chosen
@@ -52,7 +59,7 @@ def tabs(
     whole = Tab(
         "All",
         changelist.get_query_string({parameter: everything}),
-        sum(counts.values()),
+        total,
         everything == chosen,
         everything=True,
     )

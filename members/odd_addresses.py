@@ -13,8 +13,10 @@ from django.db import DatabaseError
 from django.forms import Field, ModelChoiceField
 from django.http import HttpRequest
 
+from members.light_lists import CountedTogether, LightRows
 
-class CarefulChangeList(ChangeList):
+
+class CarefulChangeList(CountedTogether):
     """Django takes a filter that makes no sense back while it is built; this one also while it is asked.
 
     A year 0, a number beyond the database's largest or half a range come to light only then.
@@ -39,7 +41,7 @@ def _filters_doubted(request: HttpRequest) -> Iterator[None]:
         raise IncorrectLookupParameters(error) from error
 
 
-class OddAddresses:
+class OddAddresses(LightRows):
     """Mixed into a ModelAdmin, in front of Django's."""
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from audits.models import Finding
 from members import records
+from members.models import Employee, Group, Team
 from members.operations import activity
 from members.operations.activity import Event
 from tests.adding_people import kinds_known, planned
@@ -126,3 +127,63 @@ def test_a_searched_list_offers_years_only_where_one_was_chosen(admin_client: Cl
     assert admin_client.get(ACTIVITY).context["cl"].date_hierarchy == "at"
     assert admin_client.get(ACTIVITY, {"q": "bea"}).context["cl"].date_hierarchy is None
     assert admin_client.get(ACTIVITY, {"q": "bea", "at__year": year}).context["cl"].date_hierarchy == "at"
+
+
+def counted(client: Client, url: str, **query: str) -> tuple[dict[str, list[str]], int]:
+    """What each filter of a list offers, with the numbers beside it; and how many queries counted them."""
+    with CaptureQueriesContext(connection) as queries:
+        changelist = client.get(url, query).context["cl"]
+    offered = {
+        str(spec.title): [str(choice["display"]) for choice in spec.choices(changelist)]
+        for spec in changelist.filter_specs
+    }
+    return offered, sum("FILTER (WHERE" in each["sql"] for each in queries)
+
+
+def test_the_choices_of_all_filters_that_nobody_set_are_counted_in_one_query(admin_client: Client) -> None:
+    slack_run("1-bitsafe", "2-bitsafe", "3-bitsafe")
+    Group.objects.filter(name="1-bitsafe").update(archived=True)
+    url = reverse("admin:members_group_changelist")
+
+    offered, queries = counted(admin_client, url)
+    assert (offered["platform"][1:], queries) == (["Slack (3)", "Telegram (0)"], 1)
+    assert "Yes (1)" in offered["archived"]
+
+    offered, queries = counted(admin_client, url, archived__exact="1")
+    assert offered["platform"][1:] == ["Slack (1)", "Telegram (0)"], "among those that the other one leaves"
+    assert {"Yes (1)", "No (2)"} <= set(offered["archived"]), "the one that is set among all"
+    assert queries == 2
+
+
+def test_whoever_is_in_two_teams_is_counted_once_in_all_else(admin_client: Client) -> None:
+    ada = Employee.objects.create(key="ada", name="Ada Example", status="active")
+    ada.teams.set([Team.objects.create(key="core", name="Core"), Team.objects.create(key="bd", name="BD")])
+
+    offered, _ = counted(admin_client, reverse("admin:members_employee_changelist"))
+    assert "Active (1)" in offered["status"]
+    assert {"Core (1)", "BD (1)"} <= set(offered["teams"])
+
+
+def test_findings_are_found_by_group_and_person_also_by_those_that_were_deleted(admin_client: Client) -> None:
+    slack_run("acme-bitsafe", "globex-bitsafe")
+    about_acme = set(Finding.objects.filter(group__name="acme-bitsafe").values_list("pk", flat=True))
+    of_bob = set(Finding.objects.filter(employee__key="bob").values_list("pk", flat=True))
+    assert about_acme
+    assert of_bob
+
+    def search(text: str) -> set[int]:
+        return set(found(admin_client, FINDINGS, q=text))
+
+    assert search("ACME") == search("c0") == about_acme
+    assert search("bob") == search('"Bob Example"') == of_bob
+    assert search("acme bob") == about_acme & of_bob
+    assert search('"acme bob"') == set()
+    Employee.objects.get(key="bob").delete()
+    assert search("bob") == of_bob
+
+
+@pytest.mark.services
+def test_postgresql_compiles_no_query_and_takes_one_process_for_it() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('jit'), current_setting('max_parallel_workers_per_gather')")
+        assert cursor.fetchone() == ("off", "0")

@@ -57,6 +57,10 @@ def test_a_container_has_time_to_hand_back_its_job_and_writes_to_its_volume_alon
     assert all(service["read_only"] and service["cap_drop"] == ["ALL"] for service in ours.values())
 
 
+def test_containers_of_workers_give_way_to_people() -> None:
+    assert {name for name, service in SERVICES.items() if "cpu_shares" in service} == {"worker", "telegram"}
+
+
 def test_the_image_does_not_run_as_root() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
 

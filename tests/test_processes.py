@@ -16,7 +16,7 @@ from django.conf import settings
 from audits.models import Trigger
 from audits.services import request_audit
 from audits.tasks import enqueue
-from groupadmin.processes import Group, Program
+from groupadmin.processes import NICENESS, Group, Program
 from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack.faults import Delay
@@ -132,6 +132,7 @@ def test_an_audit_that_runs_when_the_workers_stop_goes_back_to_the_queue(
     enqueue(run.pk)
     with celery_worker(tmp_path) as process:
         eventually(lambda: "users.conversations" in office.slack.calls.counts())
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) >= NICENESS, "people come first"
         process.terminate()
         assert process.wait(40) == 0
 

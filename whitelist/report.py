@@ -33,6 +33,8 @@ READINGS = 60
 SWEEPS = 8
 
 STAFF, SUBSCRIBED, PROTECTED, EXPIRED, OTHERS = "staff", "subscribed", "protected", "expired", "others"
+_UNDECIDED = "undecided"
+"""Of the others: those with a subscription that says neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +69,28 @@ def load_report(*, now: datetime) -> CommunityReport:
     reading = community.last_reading(gated_chat_id())
     protected = WhitelistEntry.objects.filter(revoked_at=None)
     burned = WhitelistEntry.objects.filter(revoked_at__isnull=False)
+    make_up = _make_up()
+    members, unknown, undecided = sum(make_up.values()), make_up.get(OTHERS, 0), make_up.pop(_UNDECIDED, 0)
+    subscriptions = dict(_tally(Subscription.objects.all(), "status"))
+    protected_by, burned_because = _tally(protected, "source"), _tally(burned, "revoke_cause")
     return CommunityReport(
-        census=facts.census(now=now),
+        # A look at 100,000 people takes longer than all else here: what is counted already is summed up.
+        census=Census(
+            members=members,
+            subscribed=sum(subscriptions.get(status, 0) for status in facts.ENTITLED),
+            whitelisted=sum(count for _, count in protected_by),
+            burned=sum(count for _, count in burned_because),
+            at_risk=facts.at_risk(now=now).count(),
+        ),
         kicks_on=flags.kick_enabled(),
         switch=flags.switch(),
-        accounted=facts.accounted_for(),
+        accounted=members - unknown,
         size=(reading.expected or reading.seen) if reading else 0,
         reading=reading,
-        make_up=_make_up(),
-        subscriptions=dict(_tally(Subscription.objects.all(), "status")),
-        protected_by=_tally(protected, "source"),
-        burned_because=[
-            (Cause(cause or Cause.MANUAL).words, count) for cause, count in _tally(burned, "revoke_cause")
-        ],
+        make_up=make_up | {OTHERS: unknown + undecided},
+        subscriptions=subscriptions,
+        protected_by=protected_by,
+        burned_because=[(Cause(cause or Cause.MANUAL).words, count) for cause, count in burned_because],
         ending=_ending(now),
         members=_members(),
         burned=_by_week(burned, "revoked_at", now),
@@ -99,6 +110,7 @@ def _make_up() -> dict[str, int]:
         When(held(*facts.ENTITLED), then=Value(SUBSCRIBED)),
         When(whitelisted, then=Value(PROTECTED)),
         When(held(SubscriptionStatus.EXPIRED), then=Value(EXPIRED)),
+        When(held(*SubscriptionStatus), then=Value(_UNDECIDED)),
         default=Value(OTHERS),
         output_field=CharField(),
     )

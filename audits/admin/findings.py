@@ -14,9 +14,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from audits.admin.acceptance import AcceptanceForm, grants_alone, may_accept, may_ask, request_for
 from audits.admin.filters import CustomerFilter, GroupFilter
+from audits.admin.finding_search import findings_with
 from audits.admin.leavers import RemoveLeaversAction
 from audits.admin.remedies import AddMissingAction, group_keys
 from audits.display import CHANGE_TONES, KINDS_BY_URGENCY, STATE_TONES, in_order_of, words
@@ -224,7 +226,7 @@ class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExp
         TeamFilter,
     )
     list_select_related = ("group", "employee")
-    search_fields = ("group__name", "group_external_id", "employee__name", "subject")
+    search_fields = ("group__name", "group_external_id", "employee__name", "subject")  # see `search`
     search_help_text = "Group name or id, employee name or key"
     date_hierarchy = "first_seen_at"
     ordering = (
@@ -250,6 +252,9 @@ class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExp
         findings = super().get_queryset(request).select_related(*related)
         findings = findings.defer(*(f"{run}__{field}" for run in related[2:] for field in BULKY))
         return findings.annotate(accepted=Exists(accepting()))
+
+    def search(self, request: Any, rows: QuerySet[Finding], term: str) -> tuple[QuerySet[Finding], bool]:
+        return findings_with(rows, term), False
 
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """The finding with the exclusions that accept it, if it is still there to be accepted."""
@@ -355,11 +360,12 @@ class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExp
 
     @admin.display(description="Detail")
     def about(self, finding: Any) -> str | SafeString:
+        detail = capfirst(finding.detail)
         if finding.accepted and finding.state == State.OPEN:
-            return format_html("{} {}", finding.detail, badge("Accepted", hint=NEXT_AUDIT))
+            return format_html("{} {}", detail, badge("Accepted", hint=NEXT_AUDIT))
         if finding.state == State.OPEN and (why := why_beyond_us(finding.kind, finding.group)):
-            return format_html("{} {}", finding.detail, badge("No right", "warn", hint=why))
-        return finding.detail
+            return format_html("{} {}", detail, badge("No right", "warn", hint=why))
+        return detail
 
     @admin.display(description="Group", ordering="group__name")
     def group_link(self, finding: Finding) -> SafeString:

@@ -173,6 +173,14 @@ class GroupResultAdmin(AddMissingAction, RecordAdmin):
         results = super().get_queryset(request).select_related("group", "category", "run")
         return results.defer(*(f"run__{field}" for field in BULKY))
 
+    def get_search_results(
+        self, request: Any, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Among those of the chosen run, not of all years, where one is chosen: they are few."""
+        if request.GET.get(RunFilter.parameter_name) == ALL:
+            return super().get_search_results(request, queryset, search_term)
+        return self.search(request, queryset, search_term)
+
     def missing_in(self, queryset: QuerySet[GroupResult]) -> MissingSelection:
         groups = queryset.order_by("pk").values_list("group__platform", "group__external_id")
         return MissingSelection(groups=group_keys(groups))

@@ -78,7 +78,7 @@ def _bare_slack(settings: dict[str, Any]) -> None:
 
 
 def _bare_telegram(settings: dict[str, Any]) -> None:
-    from members.platforms.telegram import TelegramConfig, parse_server
+    from members.platforms.configs import TelegramConfig, parse_server
     from members.platforms.telegram_client import make_client
 
     config = TelegramConfig(

@@ -12,6 +12,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models.constants import LOOKUP_SEP
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -102,10 +103,15 @@ def _ways(changelist: Any) -> Iterator[tuple[str, str]]:
 
 
 def _word_of(changelist: Any) -> str:
-    """Something that the first row would be looked for with."""
+    """Something that the first row is found by."""
     row = next(iter(changelist.result_list), None)
-    words = str(row).replace("“", " ").split() if row is not None else []
-    return max(words, key=len, default="example")
+    for path in changelist.search_fields:
+        value = row
+        for name in path.strip("^=@").split(LOOKUP_SEP):
+            value = getattr(value, name, None)
+        if value:
+            return max(str(value).split(), key=len)
+    return "example"
 
 
 def _look(client: Client, page: str, way: str, url: str) -> Look:

@@ -16,16 +16,17 @@ from django.utils import timezone
 from groupadmin.sandbox.slack import SlackChannel, SlackSandbox, SlackToken, SlackUser, SlackWorld
 from groupadmin.sandbox.slack.limits import TIER_3
 from members.operations import kinds, runner, services
+from members.operations.account_connection import AccountConnection
 from members.operations.connections import account_on
 from members.operations.kinds import Connection, Executor, Kind
-from members.operations.membership import ADD, MembershipConnection
+from members.operations.membership import ADD, MembershipExecutor
 from members.operations.models import Operation
 from members.operations.plan import Cap, Plan, PlannedStep, Target
 from members.operations.services import Actor
 from members.operations.states import OperationState
 from members.platforms.base import CallMeter
+from members.platforms.configs import SlackConfig
 from members.platforms.outcomes import Outcome
-from members.platforms.slack import SlackConfig
 from members.platforms.slack_writer import SlackWriter
 from members.platforms.types import GroupKind, Platform, PlatformGroup, PlatformUser, Privacy
 from members.platforms.writing import Reply
@@ -96,7 +97,9 @@ def _ours(gaps: Sequence[tuple[int, int]], sandbox: SlackSandbox) -> Operation:
     """An operation, run as the command line runs it: waits included."""
     _know(
         "bench_additions",
-        lambda platform, key: MembershipConnection(account_on(platform, key), batch_size=100),
+        lambda platform, key: AccountConnection(
+            account_on(platform, key), MembershipExecutor, batch_size=100
+        ),
     )
     operation = _confirmed("bench_additions", [_step(*gap) for gap in sorted(gaps)])
     with override_settings(SLACK_USER_TOKEN=_TOKEN, SLACK_API_URL=sandbox.api_url):

@@ -10,8 +10,9 @@ from django.conf import settings
 
 from members.identity import Resolved, resolve_all
 from members.platforms.base import CallMeter, PlatformReader
+from members.platforms.configs import SlackConfig
 from members.platforms.errors import Refused
-from members.platforms.slack import SlackConfig, SlackReader
+from members.platforms.slack import SlackReader
 from members.platforms.telegram import TelegramReader
 from members.platforms.types import GroupKind, PlatformGroup, PlatformUser, Wanted
 from members.policy import Handle, Policy, concerns

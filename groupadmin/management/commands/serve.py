@@ -11,7 +11,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
-from django.core.wsgi import get_wsgi_application
 from django.urls import reverse
 from waitress import create_server
 
@@ -32,6 +31,7 @@ WEB_THREADS = 8
 
 class Command(PlainCommand):
     help = "Run web server, workers and schedules until Ctrl-C."
+    requires_system_checks = "__all__"  # it shows the pages
     writes_json = False
     keeps_log = False  # what runs on logs to standard error
 
@@ -56,9 +56,11 @@ class Command(PlainCommand):
             raise CommandError(str(error)) from error
 
     def _serve_alone(self, host: str, port: int) -> None:
+        from groupadmin.wsgi import application  # here: it loads every page
+
         try:
             server = create_server(
-                get_wsgi_application(),
+                application,
                 host=host,
                 port=port,
                 threads=WEB_THREADS,
