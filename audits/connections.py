@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 from audits.observe import Connection
 from audits.turn import Turn
+from members.platforms import adapters
 from members.platforms.base import CallMeter, PlatformReader
 from members.platforms.errors import AccountTrouble, TryLater
-from members.platforms.slack import SlackReader
 from members.platforms.types import Platform
 from members.workspaces import services as workspaces
 from telegram_ops import gateway
@@ -31,7 +31,7 @@ class SlackConnection:
     @asynccontextmanager
     async def open(self, meter: CallMeter) -> AsyncGenerator[PlatformReader, None]:
         try:
-            async with SlackReader(self._access.config(), meter=meter) as reader:
+            async with adapters.slack.SlackReader(self._access.config(), meter=meter) as reader:
                 yield reader
             self._problem = ""
         except AccountTrouble as error:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
+from audits.exclusions.models import ExclusionRequest as ExclusionRequest  # Django looks for models here
 from audits.lifecycle import Change, State
 from audits.powerless import PowerlessGroups, lacking, waiting_in, way_on
 from audits.rows import Verdict

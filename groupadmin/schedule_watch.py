@@ -16,10 +16,10 @@ from celery.signals import task_postrun, task_prerun
 from django.db import DatabaseError, transaction
 from django.urls import reverse
 from django.utils import timezone
-from django_celery_beat.models import CrontabSchedule, PeriodicTask
+from django_celery_beat.models import PeriodicTask
 
 from groupadmin.models import Schedule, ScheduleRun
-from groupadmin.schedules import next_moment
+from groupadmin.moments import last_due
 from members.notices.kinds import NoticeKind
 from members.notices.services import write
 
@@ -29,8 +29,6 @@ OFTEN = timedelta(minutes=10)
 """Of what runs at least so often only the ends are written down, about as often as `NOTED`."""
 NOTED = timedelta(minutes=1)
 """A run whose outcome is that of the run before is not worth a line again within this time."""
-WINDOWS = tuple(timedelta(hours=2**power) for power in range(12))
-"""How far back a moment is looked for that was due: up to twelve weeks."""
 
 log = structlog.get_logger(__name__)
 
@@ -106,17 +104,6 @@ def runs_often(schedule: PeriodicTask) -> bool:
 
 
 # --- What was due ------------------------------------------------------------------------------
-
-
-def last_due(crontab: CrontabSchedule, by: datetime) -> datetime | None:
-    """The last moment up to `by` (aware) that a crontab names; None where there is none in twelve weeks."""
-    for window in WINDOWS:
-        moment = next_moment(crontab, by - window)
-        if moment <= by:
-            while (following := next_moment(crontab, moment)) <= by:
-                moment = following
-            return moment
-    return None
 
 
 def was_missed(due: datetime, run: ScheduleRun) -> bool:

@@ -18,6 +18,7 @@ from audits.history.keeping import GroupSet, WrongSet
 from audits.history.tasks import export_on_schedule, sync_on_schedule
 from audits.tasks import schedule_audit
 from groupadmin.models import Schedule
+from groupadmin.moments import next_moment
 from members.models import Category
 from members.platforms.types import Platform
 
@@ -242,13 +243,6 @@ def next_run(schedule: Schedule, now: datetime) -> datetime | None:
     if schedule.interval is not None:
         return _next_beat(schedule.interval, schedule.last_run_at or schedule.date_changed, after)
     return None
-
-
-def next_moment(crontab: CrontabSchedule, after: datetime) -> datetime:
-    """The first moment after `after` (aware) that a crontab names."""
-    start, ends_in, _ = crontab.schedule.remaining_delta(after.astimezone(crontab.timezone))
-    moment: datetime = start + ends_in
-    return moment
 
 
 def next_audit(now: datetime) -> tuple[Schedule, datetime] | None:

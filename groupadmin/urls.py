@@ -6,7 +6,10 @@ from django.views.generic import RedirectView
 
 from groupadmin.metrics import metrics
 
+admin.autodiscover()  # see GroupAdminSiteConfig
+
 handler400 = "groupadmin.body_limits.refused"
+handler404 = "groupadmin.not_found.not_found"
 
 urlpatterns = [
     path("metrics", metrics),

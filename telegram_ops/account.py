@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 
+from members.platforms import adapters
 from members.platforms.base import CallMeter
-from members.platforms.telegram_writer import TelegramWriter
 from members.platforms.writing import PlatformWriter
 from telegram_ops.gateway import Access
 
@@ -13,10 +13,13 @@ from telegram_ops.gateway import Access
 class AccountToWrite:
     """The account in use, or a further one, with what earlier connections learnt."""
 
-    largest_invitation: int = TelegramWriter.largest_invitation
-
     def __init__(self, connection: str = "") -> None:
         self._access = Access(connection)
+
+    @property
+    def largest_invitation(self) -> int:
+        """How many people one invitation through it may hold."""
+        return adapters.telegram_writer.TelegramWriter.largest_invitation
 
     def open(self, meter: CallMeter) -> AbstractAsyncContextManager[PlatformWriter]:
         """A writer inside `async with`. Raises NotConfigured, and on entering any PlatformError."""

@@ -10,30 +10,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
 from members.models import Group
 from members.operations.loop import BackgroundLoop
+from members.platforms import adapters
 from members.platforms.base import CallMeter
-from members.platforms.errors import PlatformError, Refused
-from members.platforms.telegram import TelegramReader
-from members.platforms.telegram_errors import NO_GROUP_ACCESS_HASH
-from members.platforms.telegram_transport import together
+from members.platforms.errors import NO_GROUP_ACCESS_HASH, PlatformError, Refused
 from members.platforms.types import (
     Account,
     Administrator,
-    GroupKind,
     Platform,
-    PlatformGroup,
     PlatformUser,
-    Privacy,
     Role,
 )
+from members.services import platform_group
 from telegram_ops.gateway import Access
 from telegram_ops.ownership_models import GroupAdministrators
 from telegram_ops.turn import turn
+
+if TYPE_CHECKING:
+    from members.platforms.telegram import TelegramReader
 
 FRESH = timedelta(days=1)
 IN_A_PAGE = 20.0
@@ -118,12 +117,12 @@ class _Look:
 
     async def _ask(self, reader: TelegramReader, groups: Sequence[Group]) -> list[Group]:
         """Those to which we know no way."""
-        lost = await together(self._ask_one(reader, group) for group in groups)
+        lost = await adapters.telegram_transport.together(self._ask_one(reader, group) for group in groups)
         return [group for group, is_lost in zip(groups, lost, strict=True) if is_lost]
 
     async def _ask_one(self, reader: TelegramReader, group: Group) -> bool:
         try:
-            self.people[group.pk] = await reader.administrators(_as_platform_group(group))
+            self.people[group.pk] = await reader.administrators(platform_group(group))
         except Refused as error:
             if error.code == NO_GROUP_ACCESS_HASH:
                 return True
@@ -152,12 +151,6 @@ def _store(look: _Look) -> None:
         update_conflicts=True,
         unique_fields=["group"],
         update_fields=["people", "trouble", "account", "account_name", "read_at"],
-    )
-
-
-def _as_platform_group(group: Group) -> PlatformGroup:
-    return PlatformGroup(
-        Platform.TELEGRAM, group.external_id, group.name, GroupKind(group.kind), Privacy(group.privacy)
     )
 
 

@@ -13,11 +13,11 @@ import structlog
 
 from members.models import Group
 from members.operations.loop import BackgroundLoop
+from members.platforms import adapters
 from members.platforms.base import CallMeter
 from members.platforms.errors import AccountTrouble, PlatformError
-from members.platforms.slack import SlackReader
 from members.platforms.types import Platform, PlatformUser
-from members.policy import Handle, Person
+from members.policy import Person
 from members.services import load_policy
 from members.workspaces import services as workspaces
 from telegram_ops import gateway, memory
@@ -122,7 +122,7 @@ def _named(looks: Sequence[Look], key: str, label: str) -> list[Look]:
 
 
 async def _slack_looks(access: workspaces.Access, people: Sequence[Sought], seconds: float) -> list[Look]:
-    reader = SlackReader(access.config(), meter=CallMeter(patience=LONGEST_PAUSE))
+    reader = adapters.slack.SlackReader(access.config(), meter=CallMeter(patience=LONGEST_PAUSE))
     return await look_on_slack(reader, people, seconds=seconds)
 
 
@@ -195,11 +195,9 @@ def _or_from_memory(look: Look, person: Sought) -> Look:
     """What the last audit saw, where nothing could be read now; of employees alone."""
     if look.user is not None or look.sightings or not look.trouble or person.person is None:
         return look
-    if look.connection:
-        return look  # of all connections the usual one's look tells from memory
-    known = memory.recall(look.platform, person.person.key)
+    known = memory.recall(look.platform, look.connection, person.person.key)
     if known is None:
         return look
-    handle = person.handles.get(look.platform, Handle())
+    handle = person.person.handle_on(look.platform, look.connection)
     user = PlatformUser(look.platform, handle.id) if handle.id else None
     return replace(look, user=user, sightings=known.sightings, as_of=known.as_of)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 from django.conf import settings
@@ -25,16 +25,20 @@ from members.notices import services as notices
 from members.notices.kinds import NoticeKind
 from members.operations import activity, lease
 from members.operations.activity import Event
+from members.platforms import adapters
 from members.platforms.base import CallMeter
+from members.platforms.configs import AccessHashes, TelegramConfig, parse_server
 from members.platforms.errors import NotConfigured, NotSignedIn
-from members.platforms.telegram import AccessHashes, TelegramConfig, TelegramReader, parse_server
-from members.platforms.telegram_writer import TelegramWriter
 from members.platforms.types import Platform
 from telegram_ops.models import AccountState, PeerAccess, SignedInSession, TelegramAccount
 
+if TYPE_CHECKING:
+    from members.platforms.telegram import TelegramReader
+    from members.platforms.telegram_writer import TelegramWriter
+
 log = structlog.get_logger(__name__)
 
-Client = TypeVar("Client", bound=TelegramReader)
+Client = TypeVar("Client", bound="TelegramReader")
 
 Kind = PeerAccess.Kind
 
@@ -80,6 +84,12 @@ def label_of(connection: str) -> str:
         return ""
     label = TelegramAccount.objects.filter(pk=connection).values_list("label", flat=True).first()
     return label or f"account {connection}"
+
+
+def own_ids() -> frozenset[int]:
+    """The Telegram ids of all accounts that are kept here, whatever they are used for."""
+    ids = TelegramAccount.objects.exclude(user_id=None).values_list("user_id", flat=True)
+    return frozenset(user_id for user_id in ids if user_id is not None)
 
 
 def account_name() -> str:
@@ -158,11 +168,11 @@ class Access:
 
     def reader(self, meter: CallMeter) -> TelegramReader:
         """To be entered. Raises NotConfigured."""
-        return self.client(TelegramReader, meter)
+        return self.client(adapters.telegram.TelegramReader, meter)
 
     def writer(self, meter: CallMeter) -> TelegramWriter:
         """To be entered. Raises NotConfigured."""
-        return self.client(TelegramWriter, meter)
+        return self.client(adapters.telegram_writer.TelegramWriter, meter)
 
     def client(self, kind: type[Client], meter: CallMeter) -> Client:
         """A reader of any kind, to be entered. Raises NotConfigured."""

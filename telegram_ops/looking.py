@@ -9,15 +9,17 @@ import asyncio
 from collections.abc import AsyncIterable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from members.identity import Resolved, resolve
 from members.platforms.errors import AccountTrouble, PlatformError, Refused
-from members.platforms.slack import SlackReader
-from members.platforms.telegram import TelegramReader
 from members.platforms.types import Platform, PlatformGroup, PlatformUser, Standing, Wanted
 from telegram_ops.references import Sought
 from telegram_ops.sightings import Look, Sighting, doubtful, own_standing, with_own_rights
+
+if TYPE_CHECKING:
+    from members.platforms.slack import SlackReader
+    from members.platforms.telegram import TelegramReader
 
 T = TypeVar("T")
 

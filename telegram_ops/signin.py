@@ -25,11 +25,10 @@ from members.operations.kinds import Link
 from members.operations.models import Operation, Relation
 from members.operations.owner import new_owner
 from members.operations.states import OperationState
-from members.platforms import telegram_sign_in
+from members.platforms import adapters
+from members.platforms.configs import TelegramConfig
 from members.platforms.errors import PlatformError, RateLimited, SignedOut
-from members.platforms.sign_in import CodeSent, PasswordNeeded, SignedInAs
-from members.platforms.telegram import TelegramConfig
-from members.platforms.telegram_sign_in import CODE_EXPIRED, SIGN_UP_REQUIRED
+from members.platforms.sign_in import CODE_EXPIRED, SIGN_UP_REQUIRED, CodeSent, PasswordNeeded, SignedInAs
 from members.platforms.types import Platform
 from members.ui import duration
 from telegram_ops import gateway
@@ -75,7 +74,7 @@ def send_code(*, account_id: int, phone: str, actor: str) -> Step:
     with _our_turn(account_id) as account:
         _require(account, AccountState.SIGNED_OUT, AccountState.IN_TROUBLE)
         account.phone = phone
-        sent = _ask(account, actor, telegram_sign_in.send_code(_config(), phone))
+        sent = _ask(account, actor, adapters.telegram_sign_in.send_code(_config(), phone))
         with transaction.atomic():
             account.save(update_fields=["phone"])
             SignIn.objects.filter(account=account).delete()
@@ -90,7 +89,9 @@ def resend_code(*, account_id: int, actor: str) -> Step:
     with _our_turn(account_id) as account:
         _require(account, AccountState.CODE_SENT)
         begun = _begun(account)
-        work = telegram_sign_in.resend_code(_config(begun.session), account.phone, begun.phone_code_hash)
+        work = adapters.telegram_sign_in.resend_code(
+            _config(begun.session), account.phone, begun.phone_code_hash
+        )
         sent = _ask(account, actor, work)
         with transaction.atomic():
             SignIn.objects.update_or_create(account=account, defaults=_sent(sent))
@@ -106,7 +107,9 @@ def enter_code(*, account_id: int, code: str, actor: str) -> Step:
         _require(account, AccountState.CODE_SENT)
         begun = _begun(account)
         code = "".join(character for character in code if character.isalnum())
-        work = telegram_sign_in.enter_code(_config(begun.session), account.phone, begun.phone_code_hash, code)
+        work = adapters.telegram_sign_in.enter_code(
+            _config(begun.session), account.phone, begun.phone_code_hash, code
+        )
         answer = _ask(account, actor, work)
         if isinstance(answer, PasswordNeeded):
             with transaction.atomic():
@@ -125,7 +128,9 @@ def enter_password(*, account_id: int, password: str, actor: str) -> Step:
     with _our_turn(account_id) as account:
         _require(account, AccountState.PASSWORD_NEEDED)
         config = _config(_begun(account).session)
-        _arrive(account, _ask(account, actor, telegram_sign_in.enter_password(config, password)), actor)
+        _arrive(
+            account, _ask(account, actor, adapters.telegram_sign_in.enter_password(config, password)), actor
+        )
     return _go_on(account, actor)
 
 
@@ -258,9 +263,9 @@ def _end(session: str, phone: str = "", code_hash: str = "") -> str:
     config = _config(session)
     try:
         if code_hash:
-            asyncio.run(telegram_sign_in.cancel_code(config, phone, code_hash))
+            asyncio.run(adapters.telegram_sign_in.cancel_code(config, phone, code_hash))
         else:
-            asyncio.run(telegram_sign_in.log_out(config))
+            asyncio.run(adapters.telegram_sign_in.log_out(config))
     except SignedOut:
         return ""  # it was over already
     except PlatformError as error:

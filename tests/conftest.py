@@ -14,7 +14,6 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
-from django.core.management import call_command
 from django.core.management.color import Style
 from django.core.management.commands import flush
 from django.db import connection
@@ -26,7 +25,7 @@ from groupadmin.celery import app
 from groupadmin.embedded import Engine
 from groupadmin.sandbox.company import Company, Size, build_company
 from groupadmin.sandbox.runner import Sandbox
-from tests.databases import named, put_database, put_migrated_database
+from tests.databases import migrated_database, named, put_database, put_migrated_database
 from tests.processes import celery_worker
 
 SMALL = Size(
@@ -81,28 +80,29 @@ def django_db_keepdb() -> bool:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """On SQLite begin with the tables instead of migrating."""
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """Begin with the tables instead of migrating."""
+    test = connection.settings_dict["TEST"]
     if connection.vendor == "sqlite":
-        put_migrated_database(Path(connection.settings_dict["TEST"]["NAME"]))
-        connection.settings_dict["TEST"]["MIGRATE"] = False
+        put_migrated_database(Path(test["NAME"]))
+    else:
+        with django_db_blocker.unblock():
+            test["TEMPLATE"] = migrated_database()
+    test["MIGRATE"] = False
 
 
 @pytest.fixture(scope="session")
-def fresh_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    """On PostgreSQL: a database as `migrate` leaves it, to be copied; no test has written to it."""
-    name = f"fresh_{connection.settings_dict['NAME']}"
-    with django_db_blocker.unblock(), put_database(name) as put:
-        put()
-        with named(name):
-            call_command("migrate", verbosity=0)
-        yield name
+def fresh_database() -> str:
+    """On PostgreSQL: a database as `migrate` leaves it, to be copied; no test writes to it."""
+    return migrated_database()
 
 
 @pytest.fixture
-def installation(fresh_database: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def installation(worker_id: str, fresh_database: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A fresh installation on PostgreSQL: the database of the test and of the processes that it starts."""
-    name = fresh_database.replace("fresh", "installed", 1)
+    name = f"installed_{worker_id}"
     with django_db_blocker.unblock(), put_database(name) as put:
         put(like=fresh_database)
         with named(name):

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import psycopg
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
@@ -52,17 +53,42 @@ def _state_of_migrations() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
+def migrated_database() -> str:
+    """The name of a PostgreSQL database as `manage.py migrate` leaves it, to be copied: nobody writes to it.
+
+    Whichever worker needs it first makes it for all.
+    """
+    name = f"migrated_{_state_of_migrations()}"
+    unfinished = f"unfinished_{name}"
+    with _server() as maintenance:  # which keeps the lock as long as it is connected
+        maintenance.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
+        found = maintenance.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if found.fetchone() is None:
+            with put_database(unfinished) as put:
+                put()
+                with named(unfinished):
+                    call_command("migrate", verbosity=0)
+                rename = SQL("ALTER DATABASE {} RENAME TO {}")
+                maintenance.execute(rename.format(Identifier(unfinished), Identifier(name)))
+    return name
+
+
 class _Put(Protocol):
     def __call__(self, *, like: str = "template0") -> None: ...
+
+
+def _server() -> psycopg.Connection:
+    """A connection to the server of the tests, for what no database of it may be asked."""
+    known = {key: connection.settings_dict[key.upper()] for key in ("host", "port", "user", "password")}
+    server = make_conninfo(dbname="postgres", **{key: value for key, value in known.items() if value})
+    return psycopg.connect(server, autocommit=True)
 
 
 @contextmanager
 def put_database(name: str) -> Iterator[_Put]:
     """`put(like=…)` makes a PostgreSQL database as a copy of another one, on the server of the tests; it goes
     at the end, whoever still uses it."""
-    known = {key: connection.settings_dict[key.upper()] for key in ("host", "port", "user", "password")}
-    server = make_conninfo(dbname="postgres", **{key: value for key, value in known.items() if value})
-    with psycopg.connect(server, autocommit=True) as maintenance:
+    with _server() as maintenance:
 
         def drop() -> None:
             maintenance.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT
+from tests.processes import ROOT, environment
 from tests.settings import NAMES
 
 PACKAGES = ("audits", "groupadmin", "members", "telegram_ops", "whitelist", "tests")
@@ -133,3 +135,19 @@ def test_warnings_are_errors_and_markers_are_explained() -> None:
 
     assert all(": " in marker for marker in config["markers"])
     assert "error" in config["filterwarnings"]
+
+
+def test_a_process_begins_without_what_most_never_need(tmp_path: Path) -> None:
+    """Each takes a tenth of a second or more, and one import in the wrong place brings it back."""
+    script = "import django, sys; django.setup(); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=environment(VAR_DIR=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    spared = {"aiohttp", "groupadmin.site", "openpyxl", "slack_sdk", "telethon"}
+
+    assert spared & set(done.stdout.split()) == set()

@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, Future, wait
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from django.conf import settings
@@ -25,7 +25,9 @@ from members.operations import lease
 from members.operations.lease import Hold
 from members.operations.loop import BackgroundLoop
 from members.operations.owner import new_owner
+from members.platforms import adapters
 from members.platforms.bot_news import Cursor
+from members.platforms.configs import TelegramConfig
 from members.platforms.errors import (
     AccountTrouble,
     NotConfigured,
@@ -34,15 +36,15 @@ from members.platforms.errors import (
     Refused,
     SignedOut,
 )
-from members.platforms.telegram_bot import TelegramBot
-from members.platforms.telegram_client import TelegramConfig
-from members.platforms.telegram_sign_in import sign_in_bot
 from telegram_ops.gateway import server_config
 from whitelist import owner_notices
 from whitelist.bot_inbox import Inbox, Reply
 from whitelist.catching_up import CatchingUp
 from whitelist.models import Bot
 from whitelist.record import gated_chat_id
+
+if TYPE_CHECKING:
+    from members.platforms.telegram_bot import TelegramBot
 
 POLL_SECONDS = 30.0
 """How often it reads although nothing was pushed."""
@@ -133,7 +135,9 @@ class _Process:
             return
         with BackgroundLoop("bot-sign-in") as loop:
             try:
-                done = self._wait_for(loop.submit(sign_in_bot(server_config(), self.token)))
+                done = self._wait_for(
+                    loop.submit(adapters.telegram_sign_in.sign_in_bot(server_config(), self.token))
+                )
             except Refused as error:
                 raise AccountTrouble(str(error), code=error.code) from None
         row = Bot.objects.get(pk=self.bot_id)
@@ -256,7 +260,7 @@ class _Line:
         self._stack = AsyncExitStack()
 
     async def open(self) -> TelegramBot:
-        return await self._stack.enter_async_context(TelegramBot(self._config))
+        return await self._stack.enter_async_context(adapters.telegram_bot.TelegramBot(self._config))
 
     async def close(self) -> None:
         await self._stack.aclose()

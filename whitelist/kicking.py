@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
@@ -19,10 +20,12 @@ from members.operations.plan import PlannedStep
 from members.platforms.base import CallMeter
 from members.platforms.errors import PlatformError, Refused
 from members.platforms.outcomes import Outcome, Reply
-from members.platforms.telegram_writer import TelegramWriter
 from members.platforms.types import Platform, PlatformGroup, PlatformUser, Role, Standing, Wanted
 from telegram_ops.gateway import Access
 from whitelist.reading import find_community
+
+if TYPE_CHECKING:
+    from members.platforms.telegram_writer import TelegramWriter
 
 LET_BACK = "let_back"
 PERMISSION_SECONDS = 5.0
@@ -110,7 +113,12 @@ class _Community:
 
 
 class KickExecutor(_Community):
-    def __init__(self, writer: TelegramWriter, group: PlatformGroup, lifted: dict[str, datetime]) -> None:
+    def __init__(
+        self,
+        writer: TelegramWriter,
+        group: PlatformGroup,
+        lifted: dict[str, datetime],
+    ) -> None:
         """`lifted` takes up whose ban was lifted late, and when."""
         super().__init__(writer, group)
         self._lifted = lifted

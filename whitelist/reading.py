@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import wait
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from django.utils import timezone
-
+from members.clock import shared_now
 from members.operations import lease
 from members.operations.lease import Hold
 from members.operations.loop import BackgroundLoop
 from members.operations.owner import new_owner
 from members.platforms.base import CallMeter
 from members.platforms.errors import NotConfigured, Refused, TryLater
-from members.platforms.telegram import TelegramReader
-from members.platforms.telegram_roster import RosterLine
 from members.platforms.types import GroupKind, Platform, PlatformGroup
 from members.platforms.types import Role as Standing
-from telegram_ops.gateway import Access
+from telegram_ops.gateway import Access, own_ids
 from whitelist.burning import Reading, left_unseen
 from whitelist.community import Member, present_ids
 from whitelist.decision import Role
 from whitelist.names import Name, names_of
 from whitelist.record import bot_api_id, gated_chat_id
+
+if TYPE_CHECKING:
+    from members.platforms.telegram import TelegramReader
+    from members.platforms.telegram_roster import RosterLine
 
 HEARTBEAT_SECONDS = 1.0
 TURN_PATIENCE = 30.0
@@ -67,11 +69,11 @@ def read_community(*, show: Show = lambda done, total: None, patience: float = T
         raise NotConfigured(
             "There is no gated community: set TELEGRAM_GATED_CHAT_ID", code="TELEGRAM_GATED_CHAT_ID"
         )
-    roster = Roster(chat_id, timezone.now())
-    before = names_of(present_ids(chat_id))
+    roster = Roster(chat_id, shared_now())
+    before, ours = names_of(present_ids(chat_id)), own_ids()
     with _account(patience) as hold, BackgroundLoop("members") as loop:
         access = Access()
-        reading = loop.submit(_read(access.reader(CallMeter()), roster, before))
+        reading = loop.submit(_read(access.reader(CallMeter()), roster, before, ours))
         try:
             while not wait([reading], timeout=HEARTBEAT_SECONDS).done:
                 if not lease.renew(hold):
@@ -89,16 +91,16 @@ def read_community(*, show: Show = lambda done, total: None, patience: float = T
     return roster
 
 
-async def _read(reader: TelegramReader, roster: Roster, before: Mapping[int, Name]) -> None:
+async def _read(reader: TelegramReader, roster: Roster, before: Mapping[int, Name], ours: Set[int]) -> None:
     async with reader:
-        own_id = (await reader.account()).id
+        ours = ours | {int((await reader.account()).id)}
         group = await find_community(reader, roster.chat_id)
         roster.name = group.name
         async with aclosing(reader.roster(group)) as pages:
             async for page in pages:
                 roster.expected = page.expected
                 for line in page.lines:
-                    roster.members[int(line.user.id)] = _member(line, own_id)
+                    roster.members[int(line.user.id)] = _member(line, ours)
         gone = left_unseen(before.keys(), Reading(roster.members.keys(), roster.expected))
         if gone:
             await _ask_about(reader, group, {who: before[who] for who in gone}, roster)
@@ -150,14 +152,14 @@ async def _ask_about(
             roster.removed.add(telegram_id)
 
 
-def _member(line: RosterLine, own_id: str) -> Member:
+def _member(line: RosterLine, ours: Set[int]) -> Member:
     return Member(
         telegram_id=int(line.user.id),
         username=(line.user.username or "")[:32],
         name=line.user.name[:129],
         role=ROLES.get(line.role, Role.MEMBER),
         is_bot=line.user.is_bot,
-        is_our_account=line.user.id == own_id,
+        is_our_account=int(line.user.id) in ours,
     )
 
 

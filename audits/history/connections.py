@@ -6,10 +6,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from members.operations.parts import Way
+from members.platforms import adapters
 from members.platforms.base import CallMeter
 from members.platforms.history import HistoryReader
-from members.platforms.slack_history import SlackHistoryReader
-from members.platforms.telegram_history import TelegramHistoryReader
 from members.platforms.types import Platform
 from members.workspaces import services as workspaces
 from telegram_ops.gateway import Access
@@ -30,7 +29,7 @@ class SlackConnection:
         self._access = workspaces.Access(key)
 
     def open(self, meter: CallMeter) -> AbstractAsyncContextManager[HistoryReader]:
-        return SlackHistoryReader(self._access.config(), meter=meter)
+        return adapters.slack_history.SlackHistoryReader(self._access.config(), meter=meter)
 
     def keep_books(self) -> None:
         """Slack needs nothing but ids."""
@@ -41,7 +40,7 @@ class TelegramConnection:
         self._access = Access(key)
 
     def open(self, meter: CallMeter) -> AbstractAsyncContextManager[HistoryReader]:
-        return self._access.client(TelegramHistoryReader, meter)
+        return self._access.client(adapters.telegram_history.TelegramHistoryReader, meter)
 
     def keep_books(self) -> None:
         self._access.keep_books()

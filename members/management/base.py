@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import structlog
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -41,6 +42,8 @@ class PlainCommand(BaseCommand):
     """A command whose failures are one clear line and a documented exit code, never a traceback."""
 
     requires_migrations_checks = True
+    requires_system_checks: tuple[str, ...] | list[str] | Literal["__all__"] = (Tags.security,)
+    """The settings. What else could be checked is the code, as the tests do, and takes loading all pages."""
     writes_json = True
     """Whether there is an outcome for `--json`."""
     keeps_log = True

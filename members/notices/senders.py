@@ -7,6 +7,7 @@ import smtplib
 from contextlib import suppress
 from email.utils import format_datetime
 from mimetypes import guess_type
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -15,12 +16,16 @@ from django.core.mail import EmailMessage
 
 from members.notices.models import NoticeSettings
 from members.notices.texts import Attachment, Envelope
+from members.platforms import adapters
 from members.platforms.base import CallMeter
+from members.platforms.configs import SlackConfig
 from members.platforms.errors import PlatformError, TryLater
-from members.platforms.slack import SlackConfig
-from members.platforms.slack_uploads import MISSING_SCOPE, Upload
-from members.platforms.slack_writer import SlackWriter
+from members.platforms.slack_errors import MISSING_SCOPE
 from members.platforms.writing import InDoubt
+
+if TYPE_CHECKING:
+    from members.platforms.slack_uploads import Upload
+    from members.platforms.slack_writer import SlackWriter
 
 PATIENCE = 20.0
 """The longest wait for Slack, in seconds, that a message is worth; a longer one is its next attempt."""
@@ -41,7 +46,7 @@ def send_to_slack(envelope: Envelope) -> None:
     """Into the channel SLACK_NOTIFY_CHANNEL, with the files if the token may upload. Raises Undelivered."""
     if not settings.SLACK_NOTIFY_CHANNEL:
         raise Undelivered("No channel is named: set SLACK_NOTIFY_CHANNEL.")
-    uploads = [Upload(name, content) for name, content in _contents(envelope)]
+    uploads = [adapters.slack_uploads.Upload(name, content) for name, content in _contents(envelope)]
     try:
         asyncio.run(_post(envelope, uploads))
     except PlatformError as error:
@@ -52,7 +57,7 @@ def send_to_slack(envelope: Envelope) -> None:
 async def _post(envelope: Envelope, uploads: list[Upload]) -> None:
     channel = settings.SLACK_NOTIFY_CHANNEL
     config = SlackConfig(token=settings.SLACK_USER_TOKEN, api_url=settings.SLACK_API_URL)
-    async with SlackWriter(config, meter=CallMeter(patience=PATIENCE)) as writer:
+    async with adapters.slack_writer.SlackWriter(config, meter=CallMeter(patience=PATIENCE)) as writer:
         if envelope.doubtful and await _is_there(writer, envelope):
             return
         if uploads:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from members.platforms import adapters
 from members.platforms.base import CallMeter
-from members.platforms.slack import SlackConfig
-from members.platforms.slack_writer import SlackWriter
+from members.platforms.configs import SlackConfig
 from members.platforms.types import Platform
 from members.platforms.writing import PlatformWriter
 
@@ -16,8 +16,9 @@ from members.platforms.writing import PlatformWriter
 class Account(Protocol):
     """The account through which a platform is written to. Made and kept outside the event loop."""
 
-    largest_invitation: int
-    """How many people one invitation through it may hold."""
+    @property
+    def largest_invitation(self) -> int:
+        """How many people one invitation through it may hold."""
 
     def open(self, meter: CallMeter) -> AbstractAsyncContextManager[PlatformWriter]:
         """A writer inside `async with`. This call, and entering, may raise any PlatformError."""
@@ -29,13 +30,15 @@ class Account(Protocol):
 class SlackAccount:
     """The token of one workspace: `config` gives it, or raises NotConfigured."""
 
-    largest_invitation: int = SlackWriter.largest_invitation
-
     def __init__(self, config: Callable[[], SlackConfig]) -> None:
         self._config = config
 
+    @property
+    def largest_invitation(self) -> int:
+        return adapters.slack_writer.SlackWriter.largest_invitation
+
     def open(self, meter: CallMeter) -> AbstractAsyncContextManager[PlatformWriter]:
-        return SlackWriter(self._config(), meter=meter)
+        return adapters.slack_writer.SlackWriter(self._config(), meter=meter)
 
     def keep_books(self) -> None:
         """Slack needs nothing but ids."""

@@ -12,6 +12,10 @@ from members.platforms.outcomes import Reply
 
 UNREACHABLE = "unreachable"
 """The code of an outage of the way itself: no answer came, not even a bad one."""
+NO_ACCESS_HASH = "no_access_hash"
+"""The code of not knowing the way to a person on Telegram, and ..."""
+NO_GROUP_ACCESS_HASH = "no_group_access_hash"
+"""... to a group."""
 
 
 class PlatformError(Exception):

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+CODE_EXPIRED = "PHONE_CODE_EXPIRED"
+CODE_WRONG = "PHONE_CODE_INVALID"
+PASSWORD_WRONG = "PASSWORD_HASH_INVALID"  # noqa: S105 (Telegram's word for the error)
+SIGN_UP_REQUIRED = "PHONE_NUMBER_UNOCCUPIED"
+"""The codes of refusals after which a sign-in goes on in another way."""
+
 
 class CodeWay(StrEnum):
     """Where a login code was sent to. https://core.telegram.org/type/auth.SentCodeType"""

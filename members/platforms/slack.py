@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from members.platforms.base import CallMeter
+from members.platforms.configs import SlackConfig
 from members.platforms.errors import PlatformError, Refused, TryLater
 from members.platforms.slack_parse import (
     Workspace,
@@ -21,7 +22,7 @@ from members.platforms.slack_parse import (
     parse_users,
     parse_workspace,
 )
-from members.platforms.slack_transport import Retry, SlackConfig, SlackTransport
+from members.platforms.slack_transport import Retry, SlackTransport
 from members.platforms.types import (
     Account,
     GroupDetails,
@@ -32,7 +33,7 @@ from members.platforms.types import (
     Wanted,
 )
 
-__all__ = ["Retry", "SlackConfig", "SlackReader"]
+__all__ = ["Retry", "SlackReader"]
 
 CHANNEL_TYPES = "public_channel,private_channel"
 """Slack's own default leaves private channels out. Archived channels come by default."""

@@ -16,6 +16,8 @@ from members.platforms.writing import InDoubt
 
 RATE_LIMITED = "ratelimited"
 BAD_ANSWER = "bad_answer"
+MISSING_SCOPE = "missing_scope"
+"""What a token meets that lacks the right to what it was asked for."""
 
 TOKEN_NAME = "SLACK_USER_TOKEN"  # noqa: S105 (the name of a setting)
 """How people know the usual token."""
@@ -51,8 +53,8 @@ _ACCOUNT_TROUBLE = {
     "org_login_required": "the workspace is moving to an Enterprise organization: sign in there, "
     "then create a new token",
     "team_access_not_granted": "the app was not granted this workspace: ask an organization admin to add it",
-    "token_expired": "the token expired: create a new one and set SLACK_USER_TOKEN",
-    "token_revoked": "the token was revoked: reinstall the Slack app and set the new SLACK_USER_TOKEN",
+    "token_expired": "the token expired: make a new one and renew SLACK_USER_TOKEN",
+    "token_revoked": "the token was revoked: reinstall the Slack app and renew SLACK_USER_TOKEN",
     "two_factor_setup_required": "the token's user has to set up two-factor authentication first",
 }
 

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from members.platforms.base import CallMeter
+from members.platforms.configs import SlackConfig
 from members.platforms.errors import (
     AccountTrouble,
     NotConfigured,
@@ -28,7 +29,7 @@ from members.platforms.errors import (
     Unreachable,
 )
 from members.platforms.slack_errors import OUTAGE_PAUSE, one_line
-from members.platforms.slack_transport import SlackConfig, SlackTransport, proxy_for
+from members.platforms.slack_transport import SlackTransport, proxy_for
 
 OPEN = "apps.connections.open"
 GREETING_SECONDS = 10.0

@@ -13,7 +13,7 @@ import random
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -25,12 +25,12 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from members.platforms.base import CallMeter
+from members.platforms.configs import SlackConfig
 from members.platforms.effort import Answers, Effort
 from members.platforms.errors import UNREACHABLE, NotConfigured, PlatformError, Refused, TryLater
 from members.platforms.slack_errors import (
     BAD_ANSWER,
     RATE_LIMITED,
-    TOKEN_NAME,
     Outage,
     bad_answer,
     error_of_answer,
@@ -62,18 +62,6 @@ _jitter = random.SystemRandom().uniform
 # Unless its logger's own level says otherwise, slack_sdk renders every answer, e-mail addresses and all.
 _sdk_log = logging.getLogger(f"{__name__}.sdk")
 _sdk_log.setLevel(logging.INFO)
-
-
-@dataclass(frozen=True, slots=True)
-class SlackConfig:
-    """One token and the server it is for. Another `api_url` than Slack's is a sandbox or a gateway."""
-
-    token: str = field(repr=False)
-    api_url: str = "https://slack.com/api/"
-    timeout: float = 15.0
-    """Seconds for one HTTP request, connecting included."""
-    token_name: str = TOKEN_NAME
-    """How errors speak of the token."""
 
 
 @dataclass(frozen=True, slots=True)

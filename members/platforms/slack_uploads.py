@@ -13,8 +13,6 @@ from members.platforms.errors import Refused, TryLater
 from members.platforms.slack_files import trusted
 from members.platforms.slack_transport import SlackTransport
 
-MISSING_SCOPE = "missing_scope"
-"""The code of the error that a token without files:write meets."""
 UPLOAD = "upload"
 """Stands for the method where bytes are sent."""
 PAUSE = 60.0

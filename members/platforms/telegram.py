@@ -13,17 +13,12 @@ from telethon.tl import functions
 from telethon.tl import types as tl
 
 from members.platforms.base import CallMeter
-from members.platforms.errors import Gone, PlatformError, Refused, SignedOut
-from members.platforms.telegram_addresses import AccessHashes, AddressBook, no_way_to
+from members.platforms.configs import AccessHashes, TelegramConfig
+from members.platforms.errors import NO_GROUP_ACCESS_HASH, Gone, PlatformError, Refused, SignedOut
+from members.platforms.telegram_addresses import AddressBook, no_way_to
 from members.platforms.telegram_administrators import parse_basic_administrators, read_administrators
-from members.platforms.telegram_client import ServerAddress, TelegramConfig, parse_server
 from members.platforms.telegram_dialogs import read_dialogs
-from members.platforms.telegram_errors import (
-    MEMBERS_HIDDEN,
-    NO_GROUP_ACCESS_HASH,
-    NOT_APPLICABLE,
-    cursor_loop,
-)
+from members.platforms.telegram_errors import MEMBERS_HIDDEN, NOT_APPLICABLE, cursor_loop
 from members.platforms.telegram_parse import (
     parse_account,
     parse_details,
@@ -49,8 +44,6 @@ from members.platforms.types import (
     Standing,
     Wanted,
 )
-
-__all__ = ["AccessHashes", "ServerAddress", "TelegramConfig", "TelegramReader", "parse_server"]
 
 COMMON_CHATS_A_PAGE = 100
 

@@ -7,21 +7,12 @@ and a saved session holds none. https://core.telegram.org/api/peers#access-hash
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from telethon.tl import types as tl
 
-from members.platforms.errors import Refused
-from members.platforms.telegram_errors import NO_ACCESS_HASH, NO_GROUP_ACCESS_HASH
-
-
-@dataclass(frozen=True, slots=True)
-class AccessHashes:
-    """Access hashes of one account, by bare id: what is kept from one connection to the next."""
-
-    users: Mapping[int, int] = field(default_factory=dict)
-    channels: Mapping[int, int] = field(default_factory=dict)
+from members.platforms.configs import AccessHashes
+from members.platforms.errors import NO_ACCESS_HASH, NO_GROUP_ACCESS_HASH, Refused
 
 
 class AddressBook:

@@ -19,9 +19,9 @@ from telethon.tl import types as tl
 
 from members.platforms.base import CallMeter
 from members.platforms.bot_news import Cursor, Item, JoinAsked, MemberChanged, News, PrivateMessage
+from members.platforms.configs import TelegramConfig
 from members.platforms.errors import Gone, Refused, SignedOut
 from members.platforms.telegram_addresses import AddressBook
-from members.platforms.telegram_client import TelegramConfig
 from members.platforms.telegram_parse import parse_account, parse_standing, parse_user, present_user_id
 from members.platforms.telegram_transport import Ear, TelegramTransport
 from members.platforms.telegram_writer import number_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import struct
-from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -13,6 +12,7 @@ from telethon import TelegramClient
 from telethon.crypto.rsa import add_key
 from telethon.sessions import MemorySession, StringSession
 
+from members.platforms.configs import TelegramConfig
 from members.platforms.errors import NotConfigured
 
 # Telethon logs what our own errors already say, and in its finer levels whole answers.
@@ -21,49 +21,6 @@ _log.setLevel(logging.CRITICAL)
 
 MOVES_TO_ANOTHER_DC = 2
 """How often one call of a sign-in may be sent again, where Telegram says that the account lives elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerAddress:
-    """One MTProto server: the number of its data centre, and where it listens."""
-
-    dc: int
-    host: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class TelegramConfig:
-    """One signed-in account, and the server it lives on (None: Telegram's own)."""
-
-    api_id: int
-    api_hash: str = field(repr=False)
-    session: str = field(repr=False)
-    """A Telethon StringSession. It *is* the account: never log it, never pass it as a task argument."""
-    server: ServerAddress | None = None
-    server_key_pem: str | None = field(default=None, repr=False)
-    """The server's public RSA key (PEM), when it is not one of Telegram's."""
-    connect_timeout: float = 10.0
-    """Seconds for connecting and greeting, all attempts together."""
-    call_timeout: float = 20.0
-    """Seconds for one request and its answer."""
-    attempts: int = 4
-    """How often one call is sent before an outage or a cut line is reported."""
-    flood_waits: int = 6
-    """How often one call waits for a limit to end, while no other of its method comes through."""
-
-
-def parse_server(text: str) -> ServerAddress:
-    """The address in `dc:host:port`, such as 2:127.0.0.1:443 or 2:[::1]:443. Raises NotConfigured."""
-    dc, _, rest = text.strip().partition(":")
-    host, _, port = rest.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if _is_number(dc) and host and _is_number(port) and 0 < int(port) < 65536:
-        return ServerAddress(int(dc), host, int(port))
-    raise NotConfigured(
-        f"TELEGRAM_SERVER must look like 2:127.0.0.1:443 (data centre, host, port), not {text!r}",
-        code="TELEGRAM_SERVER",
-    )
 
 
 def make_client(config: TelegramConfig, *, receive_updates: bool = False) -> TelegramClient:
@@ -159,7 +116,3 @@ def _trust(pem: str) -> None:
             'TELEGRAM_SERVER_KEY is not a public RSA key in PEM form ("BEGIN RSA PUBLIC KEY")',
             code="TELEGRAM_SERVER_KEY",
         ) from None
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal()

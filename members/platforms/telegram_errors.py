@@ -25,8 +25,6 @@ from members.platforms.writing import InDoubt
 
 CURSOR_LOOP = "cursor_loop"
 MEMBERS_HIDDEN = "members_hidden"
-NO_ACCESS_HASH = "no_access_hash"
-NO_GROUP_ACCESS_HASH = "no_group_access_hash"
 NOT_APPLICABLE = "not_applicable"
 BAD_ANSWER = "bad_answer"
 TOO_LATE = "too_late"

@@ -20,9 +20,10 @@ from telethon.tl import types as tl
 
 from members.platforms.base import CallMeter
 from members.platforms.bot_news import Cursor
+from members.platforms.configs import AccessHashes, TelegramConfig
 from members.platforms.errors import Refused
 from members.platforms.live import Item
-from members.platforms.telegram import AccessHashes, TelegramConfig, TelegramReader
+from members.platforms.telegram import TelegramReader
 from members.platforms.telegram_catch_up import read_missed
 from members.platforms.telegram_live import TOLD, parse_updates
 from members.platforms.telegram_transport import Ear

@@ -5,11 +5,13 @@ The words are those listed under "Possible errors" of each method at core.telegr
 
 from __future__ import annotations
 
-from telethon.tl import types as tl
+from typing import TYPE_CHECKING
 
-from members.platforms.errors import Refused
+from members.platforms.errors import NO_ACCESS_HASH, NO_GROUP_ACCESS_HASH, Refused
 from members.platforms.outcomes import Outcome, Reply
-from members.platforms.telegram_errors import NO_ACCESS_HASH, NO_GROUP_ACCESS_HASH
+
+if TYPE_CHECKING:
+    from telethon.tl import types as tl
 
 _GROUP_UNKNOWN = Reply(
     Outcome.GROUP_NOT_FOUND,

@@ -15,19 +15,25 @@ from telethon.password import compute_check
 from telethon.tl import functions
 from telethon.tl import types as tl
 
+from members.platforms.configs import TelegramConfig
 from members.platforms.errors import PlatformError, RateLimited, Refused
-from members.platforms.sign_in import CodeSent, CodeWay, PasswordNeeded, SignedInAs
-from members.platforms.telegram_client import TelegramConfig, make_client_to_sign_in, saved_session
+from members.platforms.sign_in import (
+    CODE_EXPIRED,
+    CODE_WRONG,
+    PASSWORD_WRONG,
+    SIGN_UP_REQUIRED,
+    CodeSent,
+    CodeWay,
+    PasswordNeeded,
+    SignedInAs,
+)
+from members.platforms.telegram_client import make_client_to_sign_in, saved_session
 from members.platforms.telegram_errors import BAD_ANSWER
 from members.platforms.telegram_parse import parse_account
 from members.platforms.telegram_transport import connect, within
 from members.platforms.text import storable
 
-CODE_EXPIRED = "PHONE_CODE_EXPIRED"
-CODE_WRONG = "PHONE_CODE_INVALID"
-PASSWORD_WRONG = "PASSWORD_HASH_INVALID"  # noqa: S105 (Telegram's word for the error)
-SIGN_UP_REQUIRED = "PHONE_NUMBER_UNOCCUPIED"
-PASSWORD_NEEDED = "SESSION_PASSWORD_NEEDED"  # noqa: S105 (the same)
+PASSWORD_NEEDED = "SESSION_PASSWORD_NEEDED"  # noqa: S105 (Telegram's word for the error)
 
 _UNKNOWN_BOT = "Telegram does not accept TELEGRAM_BOT_TOKEN: ask @BotFather for the bot's token"
 

@@ -20,9 +20,10 @@ from telethon import TelegramClient, events
 from telethon.errors import AuthKeyNotFound, RPCError
 
 from members.platforms.base import CallMeter
+from members.platforms.configs import TelegramConfig
 from members.platforms.effort import Answers, Effort
 from members.platforms.errors import UNREACHABLE, PlatformError, SignedOut, TryLater
-from members.platforms.telegram_client import TelegramConfig, make_client
+from members.platforms.telegram_client import make_client
 from members.platforms.telegram_errors import (
     BAD_ANSWER,
     FLOOD_WAITS,

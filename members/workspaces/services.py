@@ -17,9 +17,10 @@ from members.crypto import WrongKey
 from members.models import Group, SlackWorkspace, WorkspaceToken
 from members.operations import activity
 from members.operations.activity import Event
+from members.platforms import adapters
 from members.platforms.base import CallMeter
+from members.platforms.configs import SlackConfig
 from members.platforms.errors import NotConfigured, PlatformError
-from members.platforms.slack import SlackConfig, SlackReader
 from members.platforms.types import Account, Platform
 
 PATIENCE = 5.0
@@ -150,7 +151,7 @@ class _Proof:
 
 
 async def _ask(config: SlackConfig) -> _Proof:
-    async with SlackReader(config, meter=CallMeter(patience=PATIENCE)) as reader:
+    async with adapters.slack.SlackReader(config, meter=CallMeter(patience=PATIENCE)) as reader:
         return _Proof(await reader.account(), await reader.scopes())
 
 

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from members.management.base import ExitCode, PlainCommand
 from members.management.writing import command_line_actor
-from members.platforms.telegram_sign_in import CODE_WRONG, PASSWORD_WRONG
+from members.platforms.sign_in import CODE_WRONG, PASSWORD_WRONG
 from telegram_ops import gateway, signin
 from telegram_ops.account_page import load_account_page
 from telegram_ops.models import AccountState, TelegramAccount, is_phone_number
