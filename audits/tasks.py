@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 from celery import shared_task
@@ -16,7 +16,6 @@ from audits.exclusions import ending
 from audits.models import AuditRun, RunState, Trigger
 from audits.remediation import automatic
 from members import worker
-from members.clock import shared_now
 from members.notices.kinds import NoticeKind
 from members.operations import notices
 from members.operations.states import OperationState
@@ -29,12 +28,13 @@ WOKEN_AT_ONCE = 5
 log = structlog.get_logger(__name__)
 
 
-def enqueue(run_id: int) -> None:
+def enqueue(run_id: int, *, into: Collection[str] = worker.QUEUES) -> None:
     """Have workers take up what waits of an audit, once the current transaction is durable.
 
     Each part is a message of its own: what needs a Telegram account goes to the queue whose worker does one
     thing at a time. Inside one process a single message does for all, which are looked at side by side.
-    A broker that is down loses nothing: `wake_audits` finds the row.
+    A broker that is down loses nothing: `wake_audits` finds the row. It also finds what would go to a queue
+    that is not among `into`.
     """
     parts = [] if settings.EMBEDDED else services.waiting_parts(run_id)
 
@@ -42,7 +42,8 @@ def enqueue(run_id: int) -> None:
         try:
             for platform, connection in parts:
                 queue = "telegram" if platform == Platform.TELEGRAM else "default"
-                run_audit.apply_async((run_id, platform, connection), queue=queue)
+                if queue in into:
+                    run_audit.apply_async((run_id, platform, connection), queue=queue)
             if not parts:
                 run_audit.apply_async((run_id,), queue="default")
         except OperationalError as error:
@@ -96,8 +97,9 @@ def add_missing_on_schedule(platforms: Sequence[str]) -> str | None:
 @shared_task
 def wake_audits() -> None:
     """Take up what a dead process left behind or a broker forgot; scheduled every half minute."""
-    for run_id in services.recover_audits(now=shared_now())[:WOKEN_AT_ONCE]:
-        enqueue(run_id)
+    into = worker.queues_to_wake()
+    for run_id in services.recover_audits()[:WOKEN_AT_ONCE]:
+        enqueue(run_id, into=into)
 
 
 @shared_task

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 
-from openpyxl import Workbook
-
 from audits.display import words
 from audits.two_runs import GroupLine, PersonLine, TwoRuns, findings_of
 from members.platforms.types import Platform
-from members.spreadsheet import CellValue, Column, add_sheet
+from members.spreadsheet import CellValue, Column, add_sheet, workbook_in
 
 _SUMMARY = (Column("What", 36), Column("Earlier", 22), Column("Later", 22))
 _GROUPS = (
@@ -43,12 +41,11 @@ _FINDINGS = (
 
 def comparison_workbook(compared: TwoRuns) -> bytes:
     """Everything that changed; the bytes of an XLSX file."""
-    book, file = Workbook(write_only=True), BytesIO()
-    add_sheet(book, "Summary", _SUMMARY, _summary(compared))
-    add_sheet(book, "Groups", _GROUPS, _groups(compared))
-    add_sheet(book, "People", _PEOPLE, _people(compared))
-    add_sheet(book, "Findings", _FINDINGS, _findings(compared))
-    book.save(file)
+    with workbook_in(file := BytesIO()) as book:
+        add_sheet(book, "Summary", _SUMMARY, _summary(compared))
+        add_sheet(book, "Groups", _GROUPS, _groups(compared))
+        add_sheet(book, "People", _PEOPLE, _people(compared))
+        add_sheet(book, "Findings", _FINDINGS, _findings(compared))
     return file.getvalue()
 
 

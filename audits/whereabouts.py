@@ -10,17 +10,12 @@ from enum import StrEnum
 from audits.latest import newest_results, speaking_runs
 from audits.models import AuditRun, GroupResult
 from members.dates import day_in_words
-from members.models import Employee, Group
+from members.models import Employee
 from members.platforms.types import (
-    AdminStatus,
-    GroupKind,
-    History,
     Platform,
-    PlatformGroup,
-    Privacy,
 )
 from members.policy import UNCATEGORISED, Category, Level, Person, Policy, level_of, why
-from members.services import load_policy
+from members.services import load_policy, platform_group
 from telegram_ops.memory import Memory
 from telegram_ops.sightings import Sighting
 
@@ -98,15 +93,15 @@ def load_whereabouts(employee: Employee) -> Whereabouts:
     return Whereabouts(tuple(rows), _looked_at())
 
 
-def recall(platform: Platform, employee: str) -> Memory | None:
-    """The groups in which the latest audit saw them: for whoever cannot look now."""
+def recall(platform: Platform, connection: str, employee: str) -> Memory | None:
+    """The groups of a connection in which the latest audit saw them: for whoever cannot look now."""
     as_of = _looked_at().get(platform)
     if as_of is None:
         return None
     sightings = [
-        Sighting(_platform_group(result.group))
+        Sighting(platform_group(result.group))
         for result, name in _results_with(employee)
-        if name in _PRESENT and result.group.platform == platform
+        if name in _PRESENT and (result.group.platform, result.group.connection) == (platform, connection)
     ]
     return Memory(as_of, tuple(sightings))
 
@@ -160,23 +155,3 @@ def _looked_at() -> dict[Platform, datetime]:
     speaking = speaking_runs()
     finished = dict(AuditRun.objects.filter(pk__in=speaking.values()).values_list("pk", "finished_at"))
     return {platform: at for platform, pk in speaking.items() if (at := finished.get(pk)) is not None}
-
-
-def _platform_group(group: Group) -> PlatformGroup:
-    """As the adapters told of it when the latest audit looked."""
-    return PlatformGroup(
-        platform=Platform(group.platform),
-        id=group.external_id,
-        name=group.name,
-        kind=GroupKind(group.kind),
-        privacy=Privacy(group.privacy),
-        admin_status=AdminStatus(group.admin_status),
-        history=History(group.history_visibility),
-        total_members=group.total_members,
-        archived=group.archived,
-        shared_externally=group.shared_externally,
-        joined=group.joined,
-        may_invite=group.may_invite,
-        may_remove=group.may_remove,
-        may_rename=group.may_rename,
-    )

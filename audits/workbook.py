@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, date
 from pathlib import Path
 
-from openpyxl import Workbook
-
 from audits.contract import totals
 from audits.models import AuditRun, GroupResult
 from audits.reasons import Reasons
@@ -16,7 +14,7 @@ from audits.rows import Verdict
 from members.models import Category, Employee, Exclusion, Group
 from members.platforms.types import AdminStatus, Platform
 from members.policy import FindingKind
-from members.spreadsheet import CellValue, Column, Percent, add_sheet
+from members.spreadsheet import CellValue, Column, Percent, add_sheet, workbook_in
 
 RESULTS = (
     Column("Platform", 11),
@@ -62,15 +60,13 @@ _UNJUDGED: Mapping[str, str] = {Verdict.NOT_VISIBLE: "Not visible", Verdict.ERRO
 
 def write_workbook(run: AuditRun, path: Path) -> None:
     """Write the workbook of a finished run to `path`. Streams: memory does not grow with the rows."""
-    with path.open("wb") as file:  # first: openpyxl litters the console when it is left half-way
-        book = Workbook(write_only=True)
+    with path.open("wb") as file, workbook_in(file) as book:
         names = Names.load()
         add_sheet(book, "Audit Results", RESULTS, _results(run, names))
         add_sheet(book, "Summary", SUMMARY, _summary(run, names))
         add_sheet(book, "Missing members", MISSING, missing_members(run, names))
         add_sheet(book, "Exceptions", EXCEPTIONS, _exceptions(run))
         add_sheet(book, "Blind spots", BLIND_SPOTS, _blind_spots(run))
-        book.save(file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ holding the job, so that one that was thought dead and is not cannot write over 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
@@ -46,6 +48,14 @@ class JobBusy(Exception):
 
 class JobLost(Exception):
     """Somebody else holds the job by now: nothing more may be done for it."""
+
+
+class Cancelled(Exception):
+    """Somebody asked the job to stop."""
+
+
+class Stopping(Exception):
+    """This process shuts down: another execution goes on with the job."""
 
 
 class Job(models.Model):
@@ -108,6 +118,14 @@ def is_cancelled(job: Job) -> bool:
     return held(job).filter(cancel_requested=True).exists()
 
 
+def heed(job: Job, stopping: Callable[[], bool]) -> None:
+    """Raises Cancelled when somebody asked the job to stop, Stopping when `stopping` says that we must."""
+    if is_cancelled(job):
+        raise Cancelled
+    if stopping():
+        raise Stopping
+
+
 def got_on(job: Job) -> None:
     """Something was achieved: this execution does not count as one that came to nothing."""
     if job.attempts > 1:
@@ -143,6 +161,38 @@ def end(job: Job, state: JobState, message: str = "", **changes: Any) -> None:
         state=state, owner="", finished_at=timezone.now(), resume_at=None, message=message, **changes
     ):
         raise JobLost(f"{job} was taken over.")
+
+
+def fail(job: Job, message: str) -> None:
+    """Bring the job to its end: it cannot be done. Raises JobLost."""
+    end(job, JobState.FAILED, message)
+
+
+@contextmanager
+def custody(
+    job: Job, *, crashed: Callable[[Job, str], None] = after_outage, cancelled: str = ""
+) -> Iterator[None]:
+    """Whatever becomes of the work inside, the job's row tells it, and `job` is as stored afterwards.
+
+    Cancelled ends it, with `cancelled` for a message; Stopping leaves it to another execution; JobLost to
+    whoever has it. An error that nobody expected is raised on, after `crashed` has put it into the row.
+    """
+    try:
+        yield
+    except Cancelled:
+        end(job, JobState.CANCELLED, cancelled)
+    except Stopping:
+        let_go(job)
+    except JobLost:
+        log.warning("job.lost", job=str(job))
+    except Exception as error:
+        log.exception("job.crashed", job=str(job))
+        crashed(job, f"Unexpected error ({type(error).__name__}); the log has the details.")
+        raise
+    except BaseException:  # Ctrl-C, or the worker's end
+        let_go(job)
+        raise
+    job.refresh_from_db()
 
 
 def cancel(model: type[J], job_id: int) -> bool:

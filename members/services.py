@@ -17,7 +17,15 @@ from simple_history.utils import bulk_update_with_history
 
 from members import policy_store
 from members.models import LONGEST_USERNAME, Employee, EmployeeAccount, EmployeeHandle, Exclusion, Group
-from members.platforms.types import Platform, PlatformUser
+from members.platforms.types import (
+    AdminStatus,
+    GroupKind,
+    History,
+    Platform,
+    PlatformGroup,
+    PlatformUser,
+    Privacy,
+)
 from members.policy import EmployeeStatus, Handle, Person, Policy
 from members.policy_file import EmployeeEntry
 from members.workspaces.accounts import keep_accounts
@@ -301,3 +309,23 @@ def employee_of(user: AbstractBaseUser | AnonymousUser) -> Employee | None:
     found = list(Employee.objects.filter(Q(user=user.pk) | same)[:3])
     said = [employee for employee in found if employee.user_id == user.pk]
     return (said or found)[0] if said or len(found) == 1 else None
+
+
+def platform_group(group: Group) -> PlatformGroup:
+    """A stored group as the adapters take it, and told of it when the latest audit looked."""
+    return PlatformGroup(
+        platform=Platform(group.platform),
+        id=group.external_id,
+        name=group.name,
+        kind=GroupKind(group.kind),
+        privacy=Privacy(group.privacy),
+        admin_status=AdminStatus(group.admin_status),
+        history=History(group.history_visibility),
+        total_members=group.total_members,
+        archived=group.archived,
+        shared_externally=group.shared_externally,
+        joined=group.joined,
+        may_invite=group.may_invite,
+        may_remove=group.may_remove,
+        may_rename=group.may_rename,
+    )

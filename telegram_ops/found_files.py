@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from openpyxl import Workbook
-
 from members.operations.parts import Way
 from members.platforms.types import Platform
-from members.spreadsheet import CellValue, Column, add_sheet
+from members.spreadsheet import CellValue, Column, add_sheet, workbook_in
 from telegram_ops.sightings import Found
 
 _GROUPS = (
@@ -60,10 +58,9 @@ def found_document(found: Found) -> dict[str, Any]:
 
 def write_found_workbook(found: Found, file: IO[bytes], *, now: datetime) -> None:
     """A sheet with the groups, and one about the person and what could not be read."""
-    book = Workbook(write_only=True)
-    add_sheet(book, "Groups", _GROUPS, _rows(found))
-    add_sheet(book, "Person", _PERSON, _facts(found, now))
-    book.save(file)
+    with workbook_in(file) as book:
+        add_sheet(book, "Groups", _GROUPS, _rows(found))
+        add_sheet(book, "Person", _PERSON, _facts(found, now))
 
 
 def _rows(found: Found) -> Iterator[tuple[CellValue, ...]]:

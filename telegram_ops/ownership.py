@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from members.models import Group
 from members.operations import kinds
+from members.operations.account_connection import AccountConnection
 from members.operations.connections import account_on
 from members.operations.kinds import Connection, Kind, Link
-from members.operations.messages import Letter, MessageConnection
+from members.operations.messages import Letter, MessageExecutor
 from members.operations.models import Operation
 from members.operations.plan import Cap, Plan, PlannedStep, Skipped, Target, Unit
 from members.operations.services import OperationRefused, skipped_of
@@ -247,7 +248,7 @@ def _connect(platform: Platform, connection: str) -> Connection:
     """The usernames of those who run groups are a way to whom the account never met."""
     people = (each for row in GroupAdministrators.objects.all() for each in people_of(row))
     usernames = {each.user.id: each.user.username for each in people if each.user.username}
-    return MessageConnection(account_on(platform, connection), usernames=usernames)
+    return AccountConnection(account_on(platform, connection), MessageExecutor, usernames=usernames)
 
 
 def _drawn_up(

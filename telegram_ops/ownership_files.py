@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC
 from pathlib import Path
-
-from openpyxl import Workbook
 
 from members.operations.display import step_label
 from members.operations.models import Operation, Step
 from members.operations.plan import Skipped
-from members.operations.reports import keep_reports, try_to_keep
+from members.operations.reports import dated_name, keep_reports, try_to_keep
 from members.operations.services import skipped_of
-from members.spreadsheet import CellValue, Column, add_sheet
+from members.spreadsheet import CellValue, Column, add_sheet, workbook_in
 from telegram_ops.ownership_plans import KIND, topics_of
 
 _MESSAGES = (
@@ -39,17 +36,14 @@ _GROUPS = (
 
 def write_workbook(path: Path, steps: Sequence[Step], left_out: Sequence[Skipped]) -> None:
     """A sheet of messages and a sheet of groups, planned or done."""
-    with path.open("wb") as file:  # first: openpyxl litters the console when it is left half-way
-        book = Workbook(write_only=True)
+    with path.open("wb") as file, workbook_in(file) as book:
         add_sheet(book, "Messages", _MESSAGES, _messages(steps))
         add_sheet(book, "Groups", _GROUPS, _groups(steps, left_out))
-        book.save(file)
 
 
 def try_to_store_report(operation: Operation) -> None:
     """Keep it with a finished operation. A disk that refuses holds nothing else up."""
-    at = operation.started_at or operation.planned_at
-    name = f"ownership_requests_{at.astimezone(UTC):%Y%m%d_%H%M%S}"
+    name = dated_name("ownership_requests", operation)
     try_to_keep(operation, lambda one: keep_reports(one, {"xlsx": _write_workbook_of}, name=name))
 
 

@@ -11,9 +11,10 @@ from typing import Any
 from django.conf import settings
 
 from members.models import Employee, Group
+from members.operations.account_connection import AccountConnection
 from members.operations.connections import account_on
 from members.operations.kinds import Connection
-from members.operations.membership import ADD, REMOVE, MembershipConnection
+from members.operations.membership import ADD, REMOVE, MembershipExecutor
 from members.operations.plan import Cap, Plan, PlannedStep, Target, Unit
 from members.operations.services import OperationRefused
 from members.platforms.types import Platform
@@ -21,7 +22,7 @@ from members.policy import EmployeeStatus
 from members.services import usernames_by_id
 from telegram_ops.find import IN_A_PAGE, TURN_PATIENCE, Depth, PersonUnclear, find_people
 from telegram_ops.removal_plans import BAN, KIND, UNBAN, KnownGroup, RemovalSelection, draw_up
-from telegram_ops.removing import HAD_LEFT, RemovalConnection
+from telegram_ops.removing import HAD_LEFT, RemovalExecutor
 
 LET_BACK_KIND = "let_back"
 
@@ -99,9 +100,8 @@ def cap_of_removal() -> Cap:
 def connect(platform: Platform, connection: str) -> Connection:
     """The way to take people out on `platform`, and to let them back in."""
     account, usernames = account_on(platform, connection), usernames_by_id(platform, connection)
-    if platform is Platform.TELEGRAM:
-        return RemovalConnection(account, usernames=usernames)
-    return MembershipConnection(account, batch_size=1, usernames=usernames)
+    executor = RemovalExecutor if platform is Platform.TELEGRAM else MembershipExecutor
+    return AccountConnection(account, executor, usernames=usernames)
 
 
 def unwanted_removals(steps: Sequence[PlannedStep]) -> dict[int, str]:

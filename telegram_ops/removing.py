@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping, Sequence
 
-from members.operations.connections import Account
-from members.operations.kinds import Executor
 from members.operations.membership import ADD, BECAME_SUPERGROUP, NO_GROUP
 from members.operations.people import NO_PERSON, PeopleBook
 from members.operations.plan import PlannedStep
-from members.platforms.base import CallMeter
+from members.platforms import adapters
 from members.platforms.errors import Refused
 from members.platforms.outcomes import Outcome, Reply
 from members.platforms.telegram_outcomes import reply_to
-from members.platforms.telegram_writer import TelegramWriter
 from members.platforms.types import GroupKind, PlatformGroup, PlatformUser, Role, Standing
+from members.platforms.writing import PlatformWriter
 from telegram_ops.removal_plans import BAN, UNBAN
 
 HAD_LEFT = "had_left"
@@ -40,37 +37,14 @@ _NOW_ADMIN = Reply(
 )
 
 
-class RemovalConnection:
-    """From the Telegram account to the executor; no call takes out two people."""
-
-    batch_size = 1
-
-    def __init__(self, account: Account, *, usernames: Mapping[str, str]) -> None:
-        """`usernames` are those known of people, by their id: a way to whom the account never met."""
-        self._account = account
-        self._usernames = usernames
-
-    def open(self, meter: CallMeter) -> AbstractAsyncContextManager[Executor]:
-        return self._opened(meter)
-
-    def keep_books(self) -> None:
-        self._account.keep_books()
-
-    @asynccontextmanager
-    async def _opened(self, meter: CallMeter) -> AsyncGenerator[Executor, None]:
-        async with self._account.open(meter) as writer:
-            if not isinstance(writer, TelegramWriter):
-                raise TypeError("Only Telegram knows bans.")
-            groups = {group.id: group async for page in writer.groups() for group in page}
-            yield RemovalExecutor(writer, groups, PeopleBook(writer, self._usernames))
-
-
 class RemovalExecutor:
     """Removes, bans, and lets back in. Reads by person, and asks the group where their list shows no sign."""
 
     def __init__(
-        self, writer: TelegramWriter, groups: Mapping[str, PlatformGroup], people: PeopleBook
+        self, writer: PlatformWriter, groups: Mapping[str, PlatformGroup], people: PeopleBook
     ) -> None:
+        if not isinstance(writer, adapters.telegram_writer.TelegramWriter):
+            raise TypeError("Only Telegram knows bans.")
         self._writer = writer
         self._groups = groups
         self._people = people
@@ -78,12 +52,9 @@ class RemovalExecutor:
     async def fulfilled(self, steps: Sequence[PlannedStep], *, thorough: bool) -> Sequence[bool | None]:
         """A ban is fulfilled when the group says so; being gone is not enough."""
         await self._people.find(steps)
-        user_ids = list(dict.fromkeys(step.target.user_id for step in steps))
-        lists = await asyncio.gather(*(self._groups_of(user_id) for user_id in user_ids))
-        groups_of = dict(zip(user_ids, lists, strict=True))
-        return await asyncio.gather(
-            *(self._is_so(step, step.target.group_id in groups_of[step.target.user_id]) for step in steps)
-        )
+        groups_of = await self._people.groups_of_all(steps)
+        listed = [step.target.group_id in (groups_of[step.target.user_id] or ()) for step in steps]
+        return await asyncio.gather(*map(self._is_so, steps, listed))
 
     async def apply(self, batch: Sequence[PlannedStep]) -> Sequence[Reply]:
         (step,) = batch
@@ -149,16 +120,6 @@ class RemovalExecutor:
         if step.verb in (BAN, UNBAN):
             return (standing.role is Role.BANNED) == (step.verb == BAN)
         return standing.present == (step.verb == ADD)
-
-    async def _groups_of(self, user_id: str) -> set[str]:
-        """The groups that the person's own list shows; none where it cannot be read."""
-        user = self._people.get(user_id)
-        if user is None:
-            return set()
-        try:
-            return {group.id async for page in self._writer.groups_of(user) for group in page}
-        except Refused:
-            return set()
 
 
 def _why_not_now(step: PlannedStep, standing: Standing) -> Reply | None:

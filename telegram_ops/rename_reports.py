@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
-from openpyxl import Workbook
-
-from members.markdown import write_heading, write_table
-from members.operations.display import kind_label, step_label, tally
+from members.operations.display import step_label
 from members.operations.models import Operation, Step
-from members.operations.progress import step_counts
-from members.operations.reports import Writers, keep_reports, try_to_keep
+from members.operations.reports import dated_name
 from members.operations.services import skipped_of
-from members.operations.states import OperationState
-from members.operations.words import STATE_WORDS
+from members.operations.table_report import Fact, TableReport
 from members.platforms.types import Platform
-from members.spreadsheet import CellValue, Column, add_sheet
+from members.spreadsheet import CellValue, Column
 from telegram_ops.rename_plans import NEW, OLD
 
 _COLUMNS = (
@@ -29,37 +22,6 @@ _COLUMNS = (
     Column("Note", 70),
     Column("Time (UTC)", 20),
 )
-_SUMMARY = (Column("What", 28), Column("How it is", 60))
-
-
-def try_to_store_rename_reports(operation: Operation) -> None:
-    """Keep both files with a finished rename. A disk that refuses holds nothing else up."""
-    try_to_keep(operation, lambda one: keep_reports(one, _WRITERS, name=report_name(one)))
-
-
-def report_name(operation: Operation) -> str:
-    """`group_renames_<time>`."""
-    at = operation.started_at or operation.planned_at
-    return f"group_renames_{at.astimezone(UTC):%Y%m%d_%H%M%S}"
-
-
-def _write_markdown(operation: Operation, path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        write_heading(file, "# Groups renamed")
-        write_table(file, [column.title for column in _SUMMARY], _facts(operation))
-        write_heading(file, "## Groups")
-        write_table(file, [column.title for column in _COLUMNS], _lines(operation))
-
-
-def _write_workbook(operation: Operation, path: Path) -> None:
-    with path.open("wb") as file:  # first: openpyxl litters the console when it is left half-way
-        book = Workbook(write_only=True)
-        add_sheet(book, "Renames", _COLUMNS, _lines(operation))
-        add_sheet(book, "Summary", _SUMMARY, _facts(operation))
-        book.save(file)
-
-
-_WRITERS: Writers = {"md": _write_markdown, "xlsx": _write_workbook}
 
 
 def _lines(operation: Operation) -> Iterator[Sequence[CellValue]]:
@@ -78,18 +40,15 @@ def _names(step: Step) -> tuple[str, str, str, str]:
     return Platform(step.platform).label, step.group_id, step.arguments[OLD], new
 
 
-def _facts(operation: Operation) -> Iterator[tuple[str, str | int | datetime | None]]:
-    """Who asked for it, who allowed it, when, and what came of it."""
-    yield "Operation", f"{operation.pk}: {kind_label(operation.kind)}"
-    yield "Outcome", STATE_WORDS[OperationState(operation.state)]
-    for line in operation.message.splitlines():
-        yield "Trouble", line
-    for part in tally(operation.kind, step_counts(operation)):
-        yield part.label, part.value
+def _left_out(operation: Operation) -> Iterator[Fact]:
     yield "Left out", len(operation.skipped)
-    yield "Planned by", operation.planned_by
-    yield "Planned (UTC)", operation.planned_at
-    yield "Confirmed by", operation.confirmed_by
-    yield "Confirmed (UTC)", operation.confirmed_at
-    yield "Started (UTC)", operation.started_at
-    yield "Finished (UTC)", operation.finished_at
+
+
+RENAME_REPORT = TableReport(
+    name=lambda operation: dated_name("group_renames", operation),
+    title=lambda operation: "Groups renamed",
+    sheet="Renames",
+    columns=_COLUMNS,
+    lines=_lines,
+    left_out=_left_out,
+)

@@ -17,6 +17,7 @@ from django.db.models import Q
 from members import policy_store
 from members.dates import day_in_words
 from members.models import Exclusion, Group, holding
+from members.operations.account_connection import AccountConnection
 from members.operations.connections import account_on
 from members.operations.kinds import Connection
 from members.operations.models import Operation
@@ -42,7 +43,7 @@ from telegram_ops.rename_plans import (
     wishes_of,
 )
 from telegram_ops.rename_selections import Change, RenameSelection, Way
-from telegram_ops.renaming import RenameConnection
+from telegram_ops.renaming import RenameExecutor
 
 WARNED_OF = 5
 """How many names a warning spells out."""
@@ -204,7 +205,9 @@ def describe_rename(arguments: Mapping[str, Any]) -> str:
 
 def connect(platform: Platform, connection: str) -> Connection:
     """The way to rename on `platform`."""
-    return RenameConnection(account_on(platform, connection))
+    return AccountConnection(
+        account_on(platform, connection), lambda writer, groups, people: RenameExecutor(writer, groups)
+    )
 
 
 @dataclass(frozen=True, slots=True)

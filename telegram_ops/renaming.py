@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final
+from collections.abc import Mapping, Sequence
 
-from members.operations.connections import Account
-from members.operations.kinds import Executor
 from members.operations.membership import BECAME_SUPERGROUP, NO_GROUP
 from members.operations.plan import PlannedStep
-from members.platforms.base import CallMeter
 from members.platforms.errors import Gone, Refused
 from members.platforms.outcomes import Outcome, Reply
 from members.platforms.types import PlatformGroup
@@ -19,45 +14,19 @@ from members.platforms.writing import PlatformWriter
 from telegram_ops.rename_plans import NEW, OLD
 
 
-class RenameConnection:
-    """From an account to the executor; there is no call that renames two groups."""
-
-    batch_size: int = 1
-
-    def __init__(self, account: Account) -> None:
-        self._account: Final = account
-
-    def open(self, meter: CallMeter) -> AbstractAsyncContextManager[Executor]:
-        return self._opened(meter)
-
-    def keep_books(self) -> None:
-        self._account.keep_books()
-
-    @asynccontextmanager
-    async def _opened(self, meter: CallMeter) -> AsyncGenerator[Executor, None]:
-        async with self._account.open(meter) as writer:
-            executor = RenameExecutor(writer)
-            await executor.list_groups()
-            yield executor
-
-
 class RenameExecutor:
     """Reads names from the list of all groups; the group itself is asked right before its renaming, and
     where the list does not show the new name afterwards."""
 
-    def __init__(self, writer: PlatformWriter) -> None:
+    def __init__(self, writer: PlatformWriter, groups: Mapping[str, PlatformGroup]) -> None:
         self._writer = writer
-        self._groups: dict[str, PlatformGroup] = {}
+        self._groups = groups
         self._stored: dict[str, str] = {}
         """The names that the platform made of what it was told, by group."""
 
-    async def list_groups(self) -> None:
-        """Read all groups anew."""
-        self._groups = {group.id: group async for page in self._writer.groups() for group in page}
-
     async def fulfilled(self, steps: Sequence[PlannedStep], *, thorough: bool) -> Sequence[bool | None]:
         if thorough:
-            await self.list_groups()
+            self._groups = {group.id: group async for page in self._writer.groups() for group in page}
         shown = [self._has_its_name(step, self._groups.get(step.target.group_id)) for step in steps]
         if thorough:
             doubtful = [at for at, is_so in enumerate(shown) if not is_so]

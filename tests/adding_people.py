@@ -12,9 +12,10 @@ from pytest_django import Settings
 
 from groupadmin.sandbox.slack import SlackSandbox
 from members.operations import kinds, services
+from members.operations.account_connection import AccountConnection
 from members.operations.connections import account_on
 from members.operations.kinds import Kind
-from members.operations.membership import ADD, REMOVE, MembershipConnection
+from members.operations.membership import ADD, REMOVE, MembershipExecutor
 from members.operations.models import Operation
 from members.operations.plan import Cap, Plan, PlannedStep, Skipped, Target
 from members.operations.services import Actor
@@ -85,8 +86,8 @@ def _kind(name: str, label: str, done_word: str, fulfilled: Outcome, **options: 
         label=label,
         done_word=done_word,
         fulfilled_outcome=fulfilled,
-        connect=lambda platform, connection: MembershipConnection(
-            account_on(platform, connection), batch_size=100
+        connect=lambda platform, connection: AccountConnection(
+            account_on(platform, connection), MembershipExecutor, batch_size=100
         ),
         plan_again=_plan_again,
         unwanted=lambda steps: {},

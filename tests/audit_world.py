@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
+from pytest_django import Settings
 
 from audits.models import AuditRun, Finding, FindingChange
-from groupadmin.sandbox.company import GroupTruth, Size
+from groupadmin.sandbox.company import GroupTruth, Size, build_company
 from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack import SlackChannel
 from groupadmin.sandbox.slack.faults import Perform
@@ -34,6 +39,9 @@ TINY = Size(
     members_per_group=6,
 )
 """Every kind of group at least once, and an audit of it in a blink."""
+
+AUDITED = ("members", "operations", "notices", "telegram_ops", "audits", "history", "events", "staff_changes")
+"""The apps whose rows an audit may change."""
 
 FindingId = tuple[str, str, str, str]
 """(platform, group id, kind, subject)."""
@@ -86,11 +94,16 @@ class Office:
     def load_policy(self) -> None:
         """Make the product's policy what the company's says now."""
         policy = json.dumps(self.company.policy).encode()
-        remembered.put_back(policy, "members", lambda: policy_load.load(policy, reason="test"))
+        remembered.put_back(policy, lambda: policy_load.load(policy, reason="test"), of=["members"])
 
     def audit(self, *arguments: str) -> Outcome:
         """`manage.py audit --json FILE …`, in this process."""
         return audit(*arguments)
+
+    def audit_first(self, *arguments: str) -> None:
+        """The same, of an office that many tests audit before they begin: what it finds is put back."""
+        company = pickle.dumps(self.company).replace(self.company.slack.base_url.encode(), b"")
+        remembered.put_back((company, *arguments), lambda: self.audit(*arguments), of=AUDITED)
 
     def slack_id(self, key: str) -> str:
         return self.company.staff[key].slack_account.id
@@ -197,3 +210,37 @@ class Meanwhile:
     def respond(self, request: Request, perform: Perform) -> Response:
         self.happens()
         return perform(request)
+
+
+# Fixtures of the files that take them: `office = pytest.fixture(tiny_office)`
+
+
+def tiny_office(start_sandbox: Callable[..., Sandbox]) -> Office:
+    """Before its first audit."""
+    return Office(start_sandbox(build_company(TINY)))
+
+
+def shared_office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
+    """The same, in a database that other threads and processes see."""
+    return tiny_office(start_sandbox)
+
+
+def no_patience(settings: Settings) -> None:
+    """No pause is waited for: what does not work at once has failed."""
+    settings.AUDIT_PATIENCE_SECONDS = 0
+
+
+def clock_put_forward(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """`pass_days(n)`: from now on it is n days later than it really is."""
+    real_now = timezone.now
+
+    def set_clock(days: int) -> None:
+        monkeypatch.setattr(timezone, "now", lambda: real_now() + timedelta(days=days))
+
+    return set_clock
+
+
+def said(outcome: Outcome) -> str:
+    """The one line of a failed audit."""
+    assert outcome.error and "\n" not in outcome.error and "Traceback" not in outcome.error
+    return outcome.error

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.utils import timezone
 from pytest_django import Settings
-from telethon import TelegramClient
 
 from audits.history.models import Conversation, Message, SyncJob
 from audits.history.sync import request_sync, run_sync
@@ -21,6 +20,7 @@ from groupadmin.sandbox.telegram.world import TelegramChat
 from members.models import Group
 from members.platforms.types import GroupKind, History, Platform, Privacy
 from tests import telegram_reading
+from tests.sandboxes import point_at
 from tests.slack_world import ADAS_TOKEN, BOB, GENERAL, tiny_world
 from tests.telegram_reading import ADA as TG_ADA
 from tests.telegram_reading import BOB as TG_BOB
@@ -67,13 +67,7 @@ def telegram(
     chat: TelegramChat = telegram_reading.add_group(world, CHAT, TG_ADA, TG_BOB, **fields)
     chat.messages = messages
     with TelegramSandbox(world) as sandbox:
-        settings.TELEGRAM_SESSION = sandbox.mint_session(TG_ADA)
-        settings.TELEGRAM_SERVER = sandbox.server
-        key = tmp_path / "key.pem"
-        key.write_text(sandbox.public_key_pem)
-        settings.TELEGRAM_SERVER_KEY = str(key)
-        settings.TELEGRAM_API_ID, settings.TELEGRAM_API_HASH = 1, "invented"
-        TelegramClient._config = None  # Telethon keeps the addresses of data centres for the whole process
+        point_at(sandbox, settings, tmp_path, session=sandbox.mint_session(TG_ADA))
         yield sandbox
         assert sandbox.bugs == []
 

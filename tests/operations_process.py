@@ -6,25 +6,12 @@ every operation to its end, and prints the worker's process id.
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import time
 from contextlib import suppress
 
 import django
 
-
-def main() -> None:
-    django.setup()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are gone at once: no zombies
-    for _ in sys.stdin:
-        worker = os.fork()
-        if worker == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _work()
-            os._exit(0)
-        print(worker, flush=True)
+from tests.forked import fork_at_each_line
 
 
 def _work() -> None:
@@ -48,4 +35,4 @@ def _work() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    fork_at_each_line(_work)

@@ -15,16 +15,17 @@ from groupadmin.sandbox.control import Write
 from groupadmin.sandbox.slack import SlackChannel, SlackSandbox, SlackToken, SlackUser, SlackWorld
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from members.operations import connections, kinds, lease, runner, services
+from members.operations.account_connection import AccountConnection
 from members.operations.connections import Account
 from members.operations.kinds import Connection, Kind
-from members.operations.membership import ADD, REMOVE, MembershipConnection
+from members.operations.membership import ADD, REMOVE, MembershipExecutor
 from members.operations.models import Lease, Operation, Step
 from members.operations.plan import Cap, Plan, PlannedStep, Target
 from members.operations.services import Actor
 from members.operations.states import OperationState
 from members.platforms.base import CallMeter
+from members.platforms.configs import SlackConfig
 from members.platforms.outcomes import Outcome
-from members.platforms.slack import SlackConfig
 from members.platforms.slack_transport import Retry
 from members.platforms.slack_writer import SlackWriter
 from members.platforms.telegram_writer import TelegramWriter
@@ -171,10 +172,10 @@ def install(desk: Desk, patch: pytest.MonkeyPatch) -> Desk:
         if rules.connect is not None:
             return rules.connect(platform)
         account = connections.account_on(platform, connection)
-        return MembershipConnection(account, batch_size=rules.batch_size)
+        return AccountConnection(account, MembershipExecutor, batch_size=rules.batch_size)
 
     def connect_one_by_one(platform: Platform, connection: str) -> Connection:
-        return MembershipConnection(connections.account_on(platform, connection), batch_size=1)
+        return AccountConnection(connections.account_on(platform, connection), MembershipExecutor)
 
     def reverse(kind: str, verb: str) -> Callable[[Sequence[PlannedStep]], Plan]:
         return lambda steps: Plan(kind, tuple(PlannedStep(verb, step.target) for step in reversed(steps)))

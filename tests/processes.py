@@ -126,3 +126,40 @@ def celery_worker(
         process.terminate()
         with suppress(subprocess.TimeoutExpired):  # then it is killed, with all that it started
             process.wait(30)
+
+
+@contextmanager
+def supervisor(module: str, folder: Path, **settings: str) -> Iterator[Callable[[], int]]:
+    """`start()` has `module` fork a worker on the database of the running test, and returns its id."""
+    env = environment(
+        DJANGO_SETTINGS_MODULE="tests.worker_settings",
+        DATABASE_URL=test_database_url(),
+        VAR_DIR=str(folder),
+        **settings,
+    )
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", module],
+            cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+        ) as process,
+    ):  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None
+        orders, answers = process.stdin, process.stdout
+
+        def start() -> int:
+            orders.write("\n")
+            orders.flush()
+            return int(answers.readline())
+
+        yield start
+        orders.close()
+        process.kill()
+
+
+def kill(process: int) -> None:
+    """Raises ProcessLookupError when it has ended by itself."""
+    os.kill(process, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        while True:
+            os.kill(process, 0)

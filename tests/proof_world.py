@@ -6,7 +6,7 @@ import re
 import socketserver
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -56,6 +56,7 @@ from telegram_ops.rename_selections import RenameSelection, Way
 from telegram_ops.renames import plan_renames
 from tests.audit_world import TINY, Office
 from tests.history_rows import at, talk
+from tests.processes import eventually
 from tests.telegram_reading import add_group
 from whitelist import flags, services
 from whitelist.burning import Cause
@@ -74,6 +75,7 @@ OLIVIA = Actor("olivia", may_override_cap=True)
 KEPT_MESSAGES, EARLIER_EVENTS = 12_000, 8_000
 """Enough that an export and a pack of evidence take a while."""
 DAYS_AGO = timedelta(days=2)
+PATIENCE_SECONDS = 600.0
 
 
 class Mailbox(socketserver.ThreadingTCPServer):
@@ -257,6 +259,22 @@ class Day:
     def row(self, name: str) -> Any:
         self.jobs[name].refresh_from_db()
         return self.jobs[name]
+
+    def goes_on(self, effects: int) -> None:
+        """Wait until the platforms have changed a little more, or all is done."""
+        before = len(self.world.effects())
+        self.waits(lambda: len(self.world.effects()) >= before + effects or self.is_over())
+
+    def comes_to_its_end(self) -> None:
+        self.waits(self.is_over)
+
+    def waits(self, look: Callable[[], bool]) -> None:
+        """As long as jobs may take that take turns on a busy machine; a failure says where they stand."""
+        try:
+            eventually(look, seconds=PATIENCE_SECONDS)
+        except AssertionError as error:
+            stand = {name: (state, self.row(name).message) for name, state in self.states().items()}
+            raise AssertionError(f"{error}; {stand}, held by {self.holders()}") from None
 
     def states(self) -> dict[str, str]:
         return {name: str(self.row(name).state) for name in self.jobs}

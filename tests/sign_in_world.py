@@ -11,6 +11,7 @@ from pytest_django import Settings
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from telegram_ops import signin
 from telegram_ops.models import TelegramAccount
+from tests.sandboxes import point_at
 from tests.telegram_clients import EVES_PHONE, PASSWORD, PHONE, small_world
 
 CODE = "12345"
@@ -21,11 +22,7 @@ ACTOR = "ivy"
 def telegram_server(settings: Settings, folder: Path) -> Iterator[TelegramSandbox]:
     """Somebody else's Telegram, with the settings pointing at it; nobody is signed in."""
     with TelegramSandbox(small_world()) as server:
-        key = folder / "server.pem"
-        key.write_text(server.public_key_pem)
-        settings.TELEGRAM_API_ID, settings.TELEGRAM_API_HASH = 12345, "invented"
-        settings.TELEGRAM_SESSION = ""
-        settings.TELEGRAM_SERVER, settings.TELEGRAM_SERVER_KEY = server.server, str(key)
+        point_at(server, settings, folder, session="")
         yield server
         assert server.bugs == []
 

@@ -13,11 +13,14 @@ from aiohttp import web
 from groupadmin.sandbox.slack import SlackChannel, SlackSandbox, SlackToken, SlackUser, SlackWorld
 from groupadmin.sandbox.slack.faults import Perform
 from groupadmin.sandbox.slack.wire import Request, Response, json_response
+from members.platforms.configs import SlackConfig
 from members.platforms.outcomes import Outcome, Reply
-from members.platforms.slack import Retry, SlackConfig
+from members.platforms.slack import Retry
 from members.platforms.slack_writer import SlackWriter
 from members.platforms.types import GroupKind, Platform, PlatformGroup, PlatformUser, Privacy
 
+INVITE, JOIN, KICK = "conversations.invite", "conversations.join", "conversations.kick"
+RENAME, POST = "conversations.rename", "chat.postMessage"
 TOKEN = "xoxp-secret-of-ada"
 SCOPES = frozenset(
     {
@@ -62,6 +65,12 @@ def fresh(server: SlackSandbox) -> Iterator[SlackSandbox]:
         memory.clear()
     yield server
     assert server.bugs == []
+
+
+def clean(server: SlackSandbox) -> Iterator[SlackSandbox]:
+    """The same for the fixture of a file."""
+    with fresh(server) as sandbox:
+        yield sandbox
 
 
 def channel(channel_id: str = PRIVATE) -> PlatformGroup:

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from groupadmin.sandbox.telegram.world import TelegramChat, TelegramUser, TelegramWorld
 from members.platforms.base import CallMeter
-from members.platforms.telegram import AccessHashes, TelegramConfig, TelegramReader, parse_server
+from members.platforms.configs import AccessHashes, TelegramConfig, parse_server
+from members.platforms.telegram import TelegramReader
 from members.platforms.types import Platform, PlatformGroup, PlatformUser, Wanted
 
 ADA, BOB, CY, DEE, ROBO = 101, 102, 103, 104, 105

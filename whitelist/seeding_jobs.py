@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 
-import structlog
 from django.db import transaction
 from django.utils import timezone
 
 from members import jobs
-from members.jobs import JobLost, JobState
+from members.jobs import JobState
 from members.platforms.errors import PlatformError, TryLater
 from whitelist.models import SeedingJob
 from whitelist.reading import TURN_PATIENCE, read_community
@@ -21,19 +20,9 @@ VALID_FOR = timedelta(minutes=30)
 BUSY_PAUSE = 10.0
 """Seconds until the next look while somebody else uses the Telegram account."""
 
-log = structlog.get_logger(__name__)
-
 
 class SeedingRefused(Exception):
     """Nothing is begun: one line, why and what to do."""
-
-
-class _Cancelled(Exception):
-    """Somebody asked it to stop."""
-
-
-class _Stopping(Exception):
-    """The worker ends: another one goes on."""
 
 
 def request_preview(*, actor: str, revive: bool = False) -> SeedingJob:
@@ -70,26 +59,16 @@ def run_seeding(job_id: int, *, stopping: Callable[[], bool] = lambda: False) ->
     What Telegram refuses ends in its state and message, never in an exception. Raises JobBusy.
     """
     job = jobs.claim(SeedingJob, job_id)
-    try:
-        _run(job, stopping)
-    except JobLost:
-        log.warning("seeding.lost", job=job.pk)
-    except _Cancelled:
-        jobs.end(job, JobState.CANCELLED)
-    except _Stopping:
-        jobs.let_go(job)
-    except TryLater as error:
-        if error.code == "account_busy":
-            jobs.let_go(job, seconds=BUSY_PAUSE)
-        else:
-            jobs.after_outage(job, str(error))
-    except PlatformError as error:
-        jobs.end(job, JobState.FAILED, str(error))
-    except Exception as error:
-        log.exception("seeding.crashed", job=job.pk)
-        jobs.after_outage(job, f"Unexpected error ({type(error).__name__}); the log has the details.")
-        raise
-    job.refresh_from_db()
+    with jobs.custody(job):
+        try:
+            _run(job, stopping)
+        except TryLater as error:
+            if error.code == "account_busy":
+                jobs.let_go(job, seconds=BUSY_PAUSE)
+            else:
+                jobs.after_outage(job, str(error))
+        except PlatformError as error:
+            jobs.fail(job, str(error))
     return job
 
 
@@ -97,10 +76,7 @@ def _run(job: SeedingJob, stopping: Callable[[], bool]) -> None:
     def show(done: int, total: int | None) -> None:
         percent = min(100, 100 * done // total) if total else 0
         jobs.beat(job, progress_label=f"{done:,} members read", progress_percent=percent)
-        if stopping():
-            raise _Stopping
-        if jobs.is_cancelled(job):
-            raise _Cancelled
+        jobs.heed(job, stopping)
 
     roster = read_community(show=show, patience=min(TURN_PATIENCE, BUSY_PAUSE))
     if job.confirms_id:

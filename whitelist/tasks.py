@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 
 import structlog
 from celery import shared_task
-from django.db import transaction
-from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerError
 
 from members import jobs, worker
+from members.clock import shared_now
 from members.jobs import JobBusy
 from members.operations import services
 from members.operations.models import Trigger
@@ -32,7 +31,7 @@ log = structlog.get_logger(__name__)
 @shared_task
 def let_time_pass() -> None:
     """Move subscriptions whose time has come, and close a switch whose hours are over."""
-    now = timezone.now()
+    now = shared_now()
     flags.close_what_is_over(now=now)
     subscriptions.let_time_pass(now=now)
 
@@ -50,19 +49,9 @@ def reconcile_members() -> None:
         log.info("community.read", burned=burned)
 
 
-def enqueue_seeding(job_id: int) -> None:
-    """Have a worker take up a seeding, once the current transaction is durable.
-
-    A broker that is down loses nothing: `wake_seedings` finds the row.
-    """
-
-    def send() -> None:
-        try:
-            run_seeding.apply_async((job_id,), queue="telegram")
-        except BrokerError as error:
-            log.warning("seeding.broker_down", job=job_id, error=str(error))
-
-    transaction.on_commit(send)
+def enqueue_seeding(job_id: int, *, into: Collection[str] = worker.QUEUES) -> None:
+    """Have a worker take up a seeding, once that is durable; what is not sent `wake_seedings` finds."""
+    worker.send(run_seeding, job_id, queue="telegram", into=into)
 
 
 @shared_task
@@ -75,8 +64,9 @@ def run_seeding(job_id: int) -> None:
 @shared_task
 def wake_seedings() -> None:
     """Take up what is due, and what a dead process left behind."""
+    into = worker.queues_to_wake()
     for job_id in jobs.recover(SeedingJob):
-        enqueue_seeding(job_id)
+        enqueue_seeding(job_id, into=into)
 
 
 @shared_task
@@ -87,7 +77,7 @@ def sweep_on_schedule() -> str | None:
     """
     if not gated_chat_id():
         return None
-    plan = plan_sweep(now=timezone.now()).plan
+    plan = plan_sweep(now=shared_now()).plan
     if not plan.steps:
         return None
     operation = services.plan_operation(plan=plan, actor=SCHEDULE)

@@ -6,20 +6,14 @@ verifies it has been recorded.
 
 from __future__ import annotations
 
-import re
-from datetime import UTC
-
 from audits.additions.lines import people_named
 from audits.additions.markdown import write_markdown
 from audits.additions.workbook import write_workbook
 from members.operations.membership import ADD
 from members.operations.models import Operation
-from members.operations.reports import Writers, keep_reports, try_to_keep
+from members.operations.reports import Writers, dated_name, file_safe, keep_reports, try_to_keep
 
 WRITERS: Writers = {"md": write_markdown, "xlsx": write_workbook}
-
-_LONGEST_USERNAME = 64
-"""In characters, of a file's name; that of a platform is shorter."""
 
 
 def store_reports(operation: Operation) -> None:
@@ -41,10 +35,4 @@ def report_name(operation: Operation) -> str:
     """`member_additions_<username>_<timestamp>`, safe in every file system; several people are counted."""
     people = [person for person in people_named(operation) if person.to_be_added]
     who = file_safe(people[0].username) if len(people) == 1 else f"{len(people)}-people"
-    at = operation.started_at or operation.planned_at
-    return f"member_additions_{who}_{at.astimezone(UTC):%Y%m%d_%H%M%S}"
-
-
-def file_safe(username: str) -> str:
-    """The username as part of a file's name: ASCII letters, digits, ".", "_" and "-", and never nothing."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", username)[:_LONGEST_USERNAME].strip(".-") or "somebody"
+    return dated_name(f"member_additions_{who}", operation)

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 
 from audits.additions.lines import Section
 from audits.models import AuditRun, RunState
 from audits.remediation.invitations import links_sent_after
 from audits.remediation.verification import GroupState, verification_of
-from members.operations.display import kind_label
+from members.operations import table_report
 from members.operations.models import Operation
-from members.operations.states import OperationState
-from members.operations.words import STATE_WORDS
-
-Fact = tuple[str, str | int | datetime | None]
-"""What, and how it is."""
+from members.operations.table_report import Fact
 
 
 def facts(
     operation: Operation, counts: Counter[tuple[str, Section]], states: list[GroupState]
 ) -> Iterator[Fact]:
     """Who asked for it, who allowed it, when, and what came of it."""
-    yield "Operation", f"{operation.pk}: {kind_label(operation.kind)}"
-    yield "Outcome", STATE_WORDS[OperationState(operation.state)]
-    for line in operation.message.splitlines():
-        yield "Trouble", line
+    yield from table_report.facts(operation, _came_of_it(operation, counts))
+    yield "Groups touched", len(states)
+    yield "Of them complete before", sum(state.complete_before for state in states)
+    run = verification_of(operation.pk)
+    if run is not None and operation.after:
+        yield "Of them complete after", sum(state.complete_after for state in states)
+    yield "Verification audit", _verification(run)
+
+
+def _came_of_it(operation: Operation, counts: Counter[tuple[str, Section]]) -> Iterator[Fact]:
     totals: Counter[Section] = Counter()
     for (_, section), count in counts.items():
         totals[section] += count
@@ -34,18 +35,6 @@ def facts(
         yield section, totals[section]
     if links := links_sent_after(operation):
         yield "Sent a link to join instead", len(links)
-    yield "Planned by", operation.planned_by
-    yield "Planned (UTC)", operation.planned_at
-    yield "Confirmed by", operation.confirmed_by
-    yield "Confirmed (UTC)", operation.confirmed_at
-    yield "Started (UTC)", operation.started_at
-    yield "Finished (UTC)", operation.finished_at
-    yield "Groups touched", len(states)
-    yield "Of them complete before", sum(state.complete_before for state in states)
-    run = verification_of(operation.pk)
-    if run is not None and operation.after:
-        yield "Of them complete after", sum(state.complete_after for state in states)
-    yield "Verification audit", _verification(run)
 
 
 def _verification(run: AuditRun | None) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from openpyxl import Workbook
-
 from audits.additions.lines import count_lines, read_lines
 from audits.additions.summary import facts
 from audits.remediation.verification import before_and_after
 from members.operations.models import Operation
-from members.spreadsheet import CellValue, Column, add_sheet
+from members.operations.table_report import SUMMARY
+from members.spreadsheet import CellValue, Column, add_sheet, workbook_in
 
 LINES = (
     Column("Person", 26),
@@ -25,7 +24,6 @@ LINES = (
     Column("Note", 70),
     Column("Time (UTC)", 20),
 )
-SUMMARY = (Column("What", 28), Column("How it is", 60))
 STATES = (
     Column("Platform", 11),
     Column("Group Name", 42),
@@ -38,8 +36,7 @@ STATES = (
 def write_workbook(operation: Operation, path: Path) -> None:
     """Write the report of a finished operation to `path`. Streams: memory does not grow with the steps."""
     states = before_and_after(operation)
-    with path.open("wb") as file:  # first: openpyxl litters the console when it is left half-way
-        book = Workbook(write_only=True)
+    with path.open("wb") as file, workbook_in(file) as book:
         add_sheet(book, "Additions", LINES, _lines(operation))
         add_sheet(book, "Summary", SUMMARY, facts(operation, count_lines(operation), states))
         add_sheet(
@@ -48,7 +45,6 @@ def write_workbook(operation: Operation, path: Path) -> None:
             STATES,
             ((state.platform.label, state.name, state.id, state.before, state.after) for state in states),
         )
-        book.save(file)
 
 
 def _lines(operation: Operation) -> Iterator[tuple[CellValue, ...]]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from io import BytesIO
 
-from openpyxl import Workbook
-
 from audits.customers.reading import GroupLine, Overview
 from audits.display import words
 from members.platforms.types import Platform
-from members.spreadsheet import CellValue, Column, add_sheet
+from members.spreadsheet import CellValue, Column, add_sheet, workbook_in
 
 _MOMENT = "yyyy-mm-dd hh:mm"
 _GROUPS = (
@@ -39,8 +37,6 @@ _FINDINGS = (
 
 def write_workbook(overview: Overview, *, now: datetime, with_activity: bool) -> bytes:
     """The same as the page; `with_activity` says whether the reader may know when somebody wrote."""
-    book, file = Workbook(write_only=True), BytesIO()
-    add_sheet(book, "Groups", _GROUPS, (_line(each, now, with_activity) for each in overview.lines))
     findings = (
         (
             Platform(finding.platform).label,
@@ -52,8 +48,9 @@ def write_workbook(overview: Overview, *, now: datetime, with_activity: bool) ->
         )
         for finding in overview.findings
     )
-    add_sheet(book, "Open findings", _FINDINGS, findings)
-    book.save(file)
+    with workbook_in(file := BytesIO()) as book:
+        add_sheet(book, "Groups", _GROUPS, (_line(each, now, with_activity) for each in overview.lines))
+        add_sheet(book, "Open findings", _FINDINGS, findings)
     return file.getvalue()
 
 

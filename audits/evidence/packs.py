@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
-import structlog
-from django.conf import settings
-from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
 
@@ -21,25 +16,14 @@ from audits.evidence.record import PurgedMeanwhile, RecordGap
 from audits.evidence.verifying import Checked, NotWhole, verify_pack
 from audits.evidence.writing import Wish, workload, write_pack
 from audits.history.sinks import whole_file
-from members import jobs
-from members.jobs import JobLost, JobState
+from members import job_files, jobs
+from members.job_files import Told
 from members.operations import activity
 from members.operations.activity import Event, newest_seal
 from members.operations.models import ActivityEvent
 
-log = structlog.get_logger(__name__)
-
-HEARTBEAT_SECONDS = 1.0
 MADE = "evidence.made"
 """The action of an event whose detail ends with the SHA-256 of a pack."""
-
-
-class _Cancelled(Exception):
-    """Somebody asked the job to stop."""
-
-
-class _Stopping(Exception):
-    """This process is shutting down; another one begins the pack anew."""
 
 
 @transaction.atomic
@@ -81,28 +65,13 @@ def make_pack(
 def run_pack(job_id: int, *, stopping: Callable[[], bool] = lambda: False) -> EvidencePack:
     """Write a waiting pack in this process. Raises JobBusy."""
     job = jobs.claim(EvidencePack, job_id)
-    try:
-        _write(job, stopping)
-    except _Cancelled:
-        jobs.end(job, JobState.CANCELLED, "Cancelled; no file was left behind.")
-    except _Stopping:
-        jobs.let_go(job)
-    except JobLost:
-        log.warning("evidence.lost", pack=job.pk)
-    except RecordGap as error:
-        jobs.end(job, JobState.FAILED, f"{error} Verify the record, and compare the database with a backup.")
-    except PurgedMeanwhile as error:
-        jobs.end(job, JobState.FAILED, str(error))
-    except OSError as error:
-        jobs.end(job, JobState.FAILED, f"The file could not be written: {error.strerror or error}.")
-    except Exception as error:
-        log.exception("evidence.crashed", pack=job.pk)
-        jobs.end(job, JobState.FAILED, f"Unexpected error ({type(error).__name__}); the log has the details.")
-        raise
-    except BaseException:
-        jobs.let_go(job)
-        raise
-    job.refresh_from_db()
+    with job_files.custody(job):
+        try:
+            _write(job, stopping)
+        except RecordGap as error:
+            jobs.fail(job, f"{error} Verify the record, and compare the database with a backup.")
+        except PurgedMeanwhile as error:
+            jobs.fail(job, str(error))
     return job
 
 
@@ -148,63 +117,15 @@ def name_of(period: Period) -> str:
 
 
 def _write(job: EvidencePack, stopping: Callable[[], bool]) -> None:
-    total = workload(job.period)
-    written, beat_at = 0, time.monotonic()
-
-    def told(count: int) -> None:
-        nonlocal written, beat_at
-        written += count
-        if time.monotonic() < beat_at + HEARTBEAT_SECONDS:
-            return
-        beat_at = time.monotonic()
-        percent = min(99, 100 * written // max(total, 1))
-        jobs.beat(job, progress_percent=percent, progress_label=f"{written:,} of {total:,} lines")
-        if jobs.is_cancelled(job):
-            raise _Cancelled
-        if stopping():
-            raise _Stopping
-
-    folder = Path(settings.VAR_DIR) / "evidence"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as out:
+    told = Told(job, total=workload(job.period), unit="lines", stopping=stopping)
+    with job_files.aside("evidence") as out:
         manifest = write_pack(Wish(job.period, job.asked_by, timezone.now(), told), out)
         out.seek(0)
         checked = verify_pack(out, told=lambda percent: told(0))  # what is handed out was read once at least
-        out.seek(0)
-        job.file.save(name_of(job.period), _Watched(out, told), save=False)
-    _finish(job, manifest, checked)
-
-
-class _Watched(File):
-    """A file that gives a sign of life while a storage reads it, which may take long."""
-
-    def __init__(self, file: IO[bytes], told: Callable[[int], None]) -> None:
-        super().__init__(file)
-        self._content, self._told = file, told
-
-    def read(self, *size: int) -> bytes:
-        self._told(0)
-        return self._content.read(*size)
-
-
-def _finish(job: EvidencePack, manifest: Manifest, checked: Checked) -> None:
-    """Put the file where it can be downloaded; one that nobody waits for any more is deleted again."""
-    try:
-        with transaction.atomic():
-            jobs.end(
-                job,
-                JobState.PARTIAL if manifest.notes else JobState.DONE,
-                "\n".join(manifest.notes),
-                file=job.file.name,
-                size=checked.bytes,
-                sha256=checked.sha256,
-                progress_percent=100,
-                progress_label="",
-            )
-            _note(job.asked_by, MADE, f"{job}: {job.period}, SHA-256 {checked.sha256}")
-    except JobLost:
-        job.file.delete(save=False)
-        raise
+        job_files.store(out, job.file, name_of(job.period), told)
+    with transaction.atomic():
+        job_files.finish(job, job.file, manifest.notes, size=checked.bytes, sha256=checked.sha256)
+        _note(job.asked_by, MADE, f"{job}: {job.period}, SHA-256 {checked.sha256}")
 
 
 def _note(actor: str, action: str, what: str, *, outcome: str = "") -> None:

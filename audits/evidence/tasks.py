@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import time
 
-import structlog
 from celery import shared_task
 from django.conf import settings
-from django.db import transaction
-from kombu.exceptions import OperationalError
 
 from audits.evidence import packs, purging
 from audits.evidence.models import EvidencePack
 from members import jobs, worker
 from members.jobs import JobBusy
 
-log = structlog.get_logger(__name__)
-
 ACTOR = "schedule"
 
 
 def enqueue_pack(job_id: int) -> None:
-    """Have a worker make a pack, once the current transaction is durable.
-
-    A broker that is down loses nothing: `wake_packs` finds the row.
-    """
-
-    def send() -> None:
-        try:
-            make_pack.apply_async((job_id,), queue="default")
-        except OperationalError as error:
-            log.warning("evidence.broker_down", pack=job_id, error=str(error))
-
-    transaction.on_commit(send)
+    """Have a worker make a pack, once that is durable; what is not sent `wake_packs` finds."""
+    worker.send(make_pack, job_id)
 
 
 @shared_task(name="audits.evidence.make")

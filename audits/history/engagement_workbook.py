@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from io import BytesIO
 
-from openpyxl import Workbook
-
 from audits.history.engagement import WEEKS, engagement_of, names_of, quiet_days
 from audits.history.models import Conversation
 from audits.history.weeks import Engagement
 from members.platforms.types import Platform
-from members.spreadsheet import CellValue, Column, add_sheet
+from members.spreadsheet import CellValue, Column, add_sheet, workbook_in
 
 _GROUP = (Column("Platform", 11), Column("Group Name", 42), Column("Group ID", 18))
 _GROUPS = (
@@ -34,13 +32,12 @@ def write_workbook(conversations: Sequence[Conversation], *, now: datetime) -> b
     """`conversations` with their groups and categories, in their order."""
     engagements = engagement_of(conversations, now=now)
     names = names_of(key for each in engagements.values() for key, _ in each.by_employee)
-    book, file = Workbook(write_only=True), BytesIO()
     groups = (
         _line(each, engagements[each.pk], names, now) for each in conversations
     )  # the sheet is streamed: one line at a time
-    add_sheet(book, "Groups", _GROUPS, groups)
-    add_sheet(book, "Weeks", _WEEKS, _weeks(conversations, engagements))
-    book.save(file)
+    with workbook_in(file := BytesIO()) as book:
+        add_sheet(book, "Groups", _GROUPS, groups)
+        add_sheet(book, "Weeks", _WEEKS, _weeks(conversations, engagements))
     return file.getvalue()
 
 

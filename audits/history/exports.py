@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import IO
 
-import structlog
 from django.conf import settings
-from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
 
@@ -20,25 +14,15 @@ from audits.history.exporting import ExportWish, check, estimate, export_name, w
 from audits.history.formats import Format
 from audits.history.models import ExportJob, SyncJob
 from audits.history.sync import request_sync
-from members import jobs
-from members.jobs import UNFINISHED, JobLost, JobState
+from members import job_files, jobs
+from members.job_files import Told
+from members.jobs import UNFINISHED
 from members.models import Group
 from members.operations import activity
 from members.operations.activity import Event
 
-log = structlog.get_logger(__name__)
-
-HEARTBEAT_SECONDS = 1.0
 SYNC_PAUSE = 2.0
 """Seconds until an export looks again whether its sync has ended."""
-
-
-class _Cancelled(Exception):
-    """Somebody asked the export to stop."""
-
-
-class _Stopping(Exception):
-    """This process is shutting down; another one begins the export anew."""
 
 
 @transaction.atomic
@@ -81,24 +65,8 @@ def run_export(job_id: int, *, stopping: Callable[[], bool] = lambda: False) -> 
         jobs.let_go(job, seconds=SYNC_PAUSE)
         job.refresh_from_db()
         return job
-    try:
+    with job_files.custody(job):
         _write(job, stopping)
-    except _Cancelled:
-        jobs.end(job, JobState.CANCELLED, "Cancelled; no file was left behind.")
-    except _Stopping:
-        jobs.let_go(job)
-    except JobLost:
-        log.warning("export.lost", export=job.pk)
-    except OSError as error:
-        jobs.end(job, JobState.FAILED, f"The file could not be written: {error.strerror or error}.")
-    except Exception as error:
-        log.exception("export.crashed", export=job.pk)
-        jobs.end(job, JobState.FAILED, f"Unexpected error ({type(error).__name__}); the log has the details.")
-        raise
-    except BaseException:
-        jobs.let_go(job)
-        raise
-    job.refresh_from_db()
     return job
 
 
@@ -138,64 +106,15 @@ def groups_of(job: ExportJob | SyncJob) -> Sequence[Group]:
 
 def _write(job: ExportJob, stopping: Callable[[], bool]) -> None:
     wish = ExportWish(groups_of(job), Format(job.format), job.since, job.until, job.media)
-    total = estimate(wish).messages
-    written, beat_at = 0, time.monotonic()
-
-    def told(count: int) -> None:
-        nonlocal written, beat_at
-        written += count
-        if time.monotonic() < beat_at + HEARTBEAT_SECONDS:
-            return
-        beat_at = time.monotonic()
-        percent = min(99, 100 * written // max(total, 1))
-        jobs.beat(job, progress_percent=percent, progress_label=f"{written:,} of {total:,} messages")
-        if jobs.is_cancelled(job):
-            raise _Cancelled
-        if stopping():
-            raise _Stopping
-
-    folder = Path(settings.VAR_DIR) / "exports"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as out:
+    told = Told(job, total=estimate(wish).messages, unit="messages", stopping=stopping)
+    with job_files.aside("exports") as out:
         write_zip(replace(wish, told=told), out)
         size = out.tell()
-        out.seek(0)
-        job.file.save(f"{export_name(wish)}.zip", _Watched(out, told), save=False)
-    _finish(job, written, size)
-
-
-class _Watched(File):
-    """A file that gives a sign of life while a storage reads it, which may take long."""
-
-    def __init__(self, file: IO[bytes], told: Callable[[int], None]) -> None:
-        super().__init__(file)
-        self._content, self._told = file, told
-
-    def read(self, *size: int) -> bytes:
-        self._told(0)
-        return self._content.read(*size)
-
-
-def _finish(job: ExportJob, written: int, size: int) -> None:
-    """Put the file where it can be downloaded; one that nobody waits for any more is deleted again."""
+        job_files.store(out, job.file, f"{export_name(wish)}.zip", told)
     missing = len(job.groups) - len(groups_of(job))
-    lines = [job.sync.message] if job.sync is not None and job.sync.message else []
-    lines += [f"{missing} groups are not known any more."] if missing else []
-    try:
-        jobs.end(
-            job,
-            JobState.PARTIAL if lines else JobState.DONE,
-            "\n".join(lines),
-            file=job.file.name,
-            size=size,
-            messages=written,
-            expires_at=_expiry(),
-            progress_percent=100,
-            progress_label="",
-        )
-    except JobLost:
-        job.file.delete(save=False)
-        raise
+    notes = [job.sync.message] if job.sync is not None and job.sync.message else []
+    notes += [f"{missing} groups are not known any more."] if missing else []
+    job_files.finish(job, job.file, notes, size=size, messages=told.written, expires_at=_expiry())
 
 
 def _expiry() -> datetime:

@@ -12,7 +12,7 @@ from audits.history import media
 from audits.history.media import Limits, load_limits
 from audits.history.models import Conversation, MessageFile
 from audits.history.paging import Pages
-from audits.history.reading import Wish, platform_group
+from audits.history.reading import Wish
 from members.operations.loop import BackgroundLoop
 from members.operations.waiting import Waiting
 from members.platforms.errors import (
@@ -24,6 +24,7 @@ from members.platforms.errors import (
     Unreachable,
 )
 from members.platforms.history import Chunks, FileKind, FilePlace, HistoryReader
+from members.services import platform_group
 
 PORTION = 50
 """Files whose ways are asked for at once: on Telegram they run out."""

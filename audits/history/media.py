@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
@@ -16,6 +14,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from audits.history.models import Blob, MessageFile
+from members import job_files
 from members.platforms.history import FileKind
 
 NOT_WANTED = "Not wanted by the settings"
@@ -71,9 +70,7 @@ class Fetched:
 @contextmanager
 def scratch() -> Iterator[Fetched]:
     """Room for one file beside the exports, nowhere to be found for anybody else."""
-    folder = Path(settings.VAR_DIR) / "exports"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as content:
+    with job_files.aside("exports") as content:
         yield Fetched(content)
 
 

@@ -28,11 +28,11 @@ from audits.history.store import (
     store_replies,
 )
 from audits.history.stretch import OPEN_END, Stretch
-from members.models import Group
 from members.operations.loop import BackgroundLoop
 from members.operations.waiting import Waiting
 from members.platforms.history import HistoryPage, HistoryReader, RepliesPage, micros, moment
-from members.platforms.types import GroupKind, Platform, PlatformGroup, Privacy
+from members.platforms.types import Platform, PlatformGroup
+from members.services import platform_group
 
 T = TypeVar("T")
 
@@ -259,17 +259,6 @@ class Reading:
 
     def _group(self) -> PlatformGroup:
         return platform_group(self.conversation.group)
-
-
-def platform_group(group: Group) -> PlatformGroup:
-    """A stored group as the adapters take it."""
-    return PlatformGroup(
-        platform=Platform(group.platform),
-        id=group.external_id,
-        name=group.name,
-        kind=GroupKind(group.kind),
-        privacy=Privacy(group.privacy),
-    )
 
 
 def _how_far(page: HistoryPage) -> str:

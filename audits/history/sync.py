@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter
 
 import structlog
 from django.conf import settings
@@ -76,20 +77,9 @@ def run_sync(
     called about once a second; when `stopping` answers True, no further call begins. Raises JobBusy.
     """
     job = jobs.claim(SyncJob, job_id)
-    logger = log.bind(sync=job.pk)
-    try:
+    with jobs.custody(job):
         _Slice(job, show, stopping).run()
-    except JobLost:
-        logger.warning("sync.lost")
-    except Exception as error:
-        logger.exception("sync.crashed")
-        jobs.after_outage(job, f"Unexpected error ({type(error).__name__}); the log has the details.")
-        raise
-    except BaseException:  # Ctrl-C, or the worker's end
-        jobs.let_go(job)
-        raise
-    job.refresh_from_db()
-    logger.info("sync.slice_ended", state=job.state, new=job.messages_new)
+    log.info("sync.slice_ended", sync=job.pk, state=job.state, new=job.messages_new)
     return job
 
 
@@ -122,13 +112,16 @@ class _Slice:
         """Raises JobLost."""
         self._until = time.monotonic() + settings.OPERATION_SLICE_SECONDS
         self._give_up_unknown()
-        ways = self._ways()
-        connections = {way: connection_to(way) for way in ways}
-        meters = {way: self._meter(way) for way in ways}
+        left = self._left()
+        connections = {way: connection_to(way) for way in left}
+        meters = {way: self._meter(way) for way in left}
         ends: dict[Way, _End] = {}
         try:
             with BackgroundLoop(f"sync-{self.job.pk}") as loop, ExitStack() as stack:
-                lanes = [self._lane(way, connections[way], meters[way], loop, ends) for way in ways]
+                lanes = [
+                    self._lane(way, groups, connections[way], meters[way], loop, ends)
+                    for way, groups in left.items()
+                ]
                 running = stack.enter_context(closing(side_by_side(lanes)))
                 for future in running:
                     self._wait(future)
@@ -143,6 +136,7 @@ class _Slice:
     def _lane(
         self,
         way: Way,
+        groups: Sequence[Group],
         connection: HistoryConnection,
         meter: CallMeter,
         loop: BackgroundLoop,
@@ -158,7 +152,7 @@ class _Slice:
             opened = loop.submit(_open(stack, connection, meter))
             yield opened
             reader = opened.result()
-            queue = iter(self._left(way))
+            queue = iter(groups)
             workers = [self._work_off(queue, reader, loop) for _ in range(settings.HISTORY_CONCURRENCY)]
             yield from side_by_side(workers)
         except Stopped:
@@ -218,17 +212,16 @@ class _Slice:
             media=job.media,
         )
 
-    def _ways(self) -> list[Way]:
-        """The accounts through which something is still to be read."""
-        return [
-            Way(platform, connection)
-            for platform in Platform
-            for connection in sorted({group.connection for group in self._left_on(platform)})
-        ]
+    def _left(self) -> dict[Way, list[Group]]:
+        """The groups that are still to be read, by the account that reads them, in the order asked for.
 
-    def _left(self, way: Way) -> list[Group]:
-        """The groups that are still to be read through this account, in the order asked for."""
-        return [group for group in self._left_on(way.platform) if group.connection == way.connection]
+        Read once: an audit may find another way to one of them meanwhile, and it would be in no queue.
+        """
+        left: dict[Way, list[Group]] = {}
+        for platform in Platform:
+            for group in sorted(self._left_on(platform), key=attrgetter("connection")):
+                left.setdefault(Way(platform, group.connection), []).append(group)
+        return left
 
     def _left_on(self, platform: Platform) -> list[Group]:
         done = {(name, group_id) for name, group_id in self.job.done}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
-import structlog
 from celery import shared_task
 from django.conf import settings
-from django.db import transaction
-from kombu.exceptions import OperationalError
 
 from audits.history import engagement, exports, retention, scheduled, sync
 from audits.history.models import ExportJob, SyncJob
@@ -16,23 +14,21 @@ from members import jobs, worker
 from members.jobs import JobBusy, JobState
 from members.platforms.types import Platform
 
-log = structlog.get_logger(__name__)
 
-
-def enqueue_sync(job_id: int) -> None:
+def enqueue_sync(job_id: int, *, into: Collection[str] = worker.QUEUES) -> None:
     """Have a worker take up a sync, once the current transaction is durable.
 
-    What needs the Telegram account goes to the queue whose worker does one thing at a time. A broker
-    that is down loses nothing: `wake_history` finds the row.
+    What needs the Telegram account goes to the queue whose worker does one thing at a time. What is not sent,
+    because its queue is not among `into` or the broker is down, `wake_history` finds.
     """
     groups = SyncJob.objects.values_list("groups", flat=True).get(pk=job_id)
     telegram = any(platform == Platform.TELEGRAM for platform, _ in groups)
-    _send(run_sync, job_id, "telegram" if telegram else "default")
+    worker.send(run_sync, job_id, queue="telegram" if telegram else "default", into=into)
 
 
 def enqueue_export(job_id: int) -> None:
     """The same for an export, which needs no account."""
-    _send(run_export, job_id, "default")
+    worker.send(run_export, job_id)
 
 
 @shared_task(name="audits.history.run_sync")
@@ -58,8 +54,9 @@ def run_export(job_id: int) -> None:
 @shared_task(name="audits.history.wake")
 def wake_history() -> None:
     """Take up what is due, and what a dead process left behind; scheduled every few seconds."""
+    into = worker.queues_to_wake()
     for job_id in jobs.recover(SyncJob):
-        enqueue_sync(job_id)
+        enqueue_sync(job_id, into=into)
     for job_id in jobs.recover(ExportJob):
         enqueue_export(job_id)
 
@@ -108,13 +105,3 @@ def purge_history() -> None:
     )
     if not done and not worker.is_stopping():
         purge_history.delay()
-
-
-def _send(task: object, job_id: int, queue: str) -> None:
-    def send() -> None:
-        try:
-            task.apply_async((job_id,), queue=queue)  # type: ignore[attr-defined]  # Celery has no types
-        except OperationalError as error:
-            log.warning("history.broker_down", job=job_id, error=str(error))
-
-    transaction.on_commit(send)

@@ -25,10 +25,11 @@ from audits.remediation.recheck import (
 from audits.remediation.selections import MissingSelection, PairSelection, PeopleSelection, where_of
 from audits.remediation.verification import survey, verification_of
 from members.operations import kinds
+from members.operations.account_connection import AccountConnection
 from members.operations.connections import account_on
 from members.operations.kinds import Connection, Kind, Link
-from members.operations.membership import MembershipConnection
-from members.operations.messages import Letter, MessageConnection
+from members.operations.membership import MembershipExecutor
+from members.operations.messages import Letter, MessageExecutor
 from members.operations.models import Operation, Trigger
 from members.operations.notices import note
 from members.operations.plan import Cap, Plan, Unit
@@ -38,8 +39,8 @@ from members.platforms.types import Platform
 from members.services import usernames_by_id
 from telegram_ops import removal_plans, removals, rename_plans, renames
 from telegram_ops.ownership import way_to_owners
-from telegram_ops.removal_reports import try_to_store_removal_reports
-from telegram_ops.rename_reports import try_to_store_rename_reports
+from telegram_ops.removal_reports import REMOVAL_REPORT
+from telegram_ops.rename_reports import RENAME_REPORT
 
 
 def register_kinds() -> None:
@@ -168,7 +169,7 @@ def register_kinds() -> None:
 
 def _follow_removals(operation_id: int) -> None:
     """The report is written, and an audit ends the findings of those who left."""
-    try_to_store_removal_reports(Operation.objects.get(pk=operation_id))
+    REMOVAL_REPORT.try_to_store(Operation.objects.get(pk=operation_id))
     follow(operation_id)
 
 
@@ -176,7 +177,7 @@ def _follow_renames(operation_id: int) -> None:
     """The stored groups follow at once, the report is written, and an audit ends their findings."""
     operation = Operation.objects.get(pk=operation_id)
     renames.keep_names(operation)
-    try_to_store_rename_reports(operation)
+    RENAME_REPORT.try_to_store(operation)
     follow(operation_id)
 
 
@@ -230,10 +231,10 @@ def _note_in_report(operation_id: int) -> None:
 
 def _for_messages(platform: Platform, connection: str) -> Connection:
     usernames = usernames_by_id(platform, connection)
-    return MessageConnection(account_on(platform, connection), usernames=usernames)
+    return AccountConnection(account_on(platform, connection), MessageExecutor, usernames=usernames)
 
 
 def _for_additions(platform: Platform, connection: str) -> Connection:
-    account = account_on(platform, connection)
-    usernames = usernames_by_id(platform, connection)
-    return MembershipConnection(account, batch_size=account.largest_invitation, usernames=usernames)
+    account, usernames = account_on(platform, connection), usernames_by_id(platform, connection)
+    most = account.largest_invitation
+    return AccountConnection(account, MembershipExecutor, batch_size=most, usernames=usernames)

@@ -139,4 +139,4 @@ def event_outcome(outcome: str) -> SafeString:
 
 def words(value: str) -> str:
     """ "add_missing" → "Add missing"."""
-    return value.replace("_", " ").replace(".", ": ").capitalize()
+    return value.replace("_", " ").replace(".", ": ").capitalize().replace("Api ", "API ")

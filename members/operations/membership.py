@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping, Sequence
 
-from members.operations.connections import Account
-from members.operations.kinds import Executor
 from members.operations.people import NO_PERSON, PeopleBook
 from members.operations.plan import PlannedStep
-from members.platforms.base import CallMeter
 from members.platforms.errors import Refused
 from members.platforms.outcomes import Outcome
 from members.platforms.types import PlatformGroup
@@ -27,30 +23,6 @@ BECAME_SUPERGROUP = Reply(
 )
 
 
-class MembershipConnection:
-    """From an account to the executor; one invitation covers as many people as the platform allows."""
-
-    def __init__(
-        self, account: Account, *, batch_size: int, usernames: Mapping[str, str] | None = None
-    ) -> None:
-        """`usernames` are those known of people, by their id: a way to whom the account never met."""
-        self.batch_size = batch_size
-        self._account = account
-        self._usernames = usernames or {}
-
-    def open(self, meter: CallMeter) -> AbstractAsyncContextManager[Executor]:
-        return self._opened(meter)
-
-    def keep_books(self) -> None:
-        self._account.keep_books()
-
-    @asynccontextmanager
-    async def _opened(self, meter: CallMeter) -> AsyncGenerator[Executor, None]:
-        async with self._account.open(meter) as writer:
-            groups = {group.id: group async for page in writer.groups() for group in page}
-            yield MembershipExecutor(writer, groups, PeopleBook(writer, self._usernames))
-
-
 class MembershipExecutor:
     """Reads by person, as an audit does: the cost grows with people, not with groups."""
 
@@ -63,9 +35,7 @@ class MembershipExecutor:
 
     async def fulfilled(self, steps: Sequence[PlannedStep], *, thorough: bool) -> Sequence[bool | None]:
         await self._people.find(steps)
-        user_ids = list(dict.fromkeys(step.target.user_id for step in steps))
-        lists = await asyncio.gather(*(self._groups_of(user_id) for user_id in user_ids))
-        groups_of = dict(zip(user_ids, lists, strict=True))
+        groups_of = await self._people.groups_of_all(steps)
         present: list[bool | None] = []
         for step in steps:
             known = groups_of[step.target.user_id]
@@ -96,16 +66,6 @@ class MembershipExecutor:
             return [await self._writer.remove(group, users[0])]
         replies = await self._writer.invite(group, users)
         return [replies.get(step.target.user_id, NO_PERSON) for step in batch]
-
-    async def _groups_of(self, user_id: str) -> set[str] | None:
-        """The groups that the person's own list shows; None when it cannot be read."""
-        user = self._people.get(user_id)
-        if user is None:
-            return None
-        try:
-            return {group.id async for page in self._writer.groups_of(user) for group in page}
-        except Refused:
-            return None
 
     async def _ask_group(self, step: PlannedStep) -> bool | None:
         """Whether the person is in it by the group's own word; None when that cannot be asked."""

@@ -1,7 +1,7 @@
 """Writing to people: one message to one person per step, with invite links made right before it is sent.
 
 A step (`message_step`) says whom, the text, and from when on a message that says the same counts as this
-one. A kind whose steps are messages takes `MessageConnection` for its `connect`, and for its `describe`
+one. A kind whose steps are messages connects with `MessageExecutor`, and has for its `describe`
 `Letter.of(arguments).preview()`. Two sorts build on it: invite links for whom nobody may add, where a step
 names groups in `invite_to`; and requests, for example to groups' owners, where the text itself names all
 the groups of one owner, and the step needs none:
@@ -22,17 +22,13 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from members.operations.connections import Account
-from members.operations.kinds import Executor
 from members.operations.people import NO_PERSON, PeopleBook
 from members.operations.plan import PlannedStep, Target
-from members.platforms.base import CallMeter
 from members.platforms.errors import PlatformError, RateLimited, Refused, TryLater
 from members.platforms.outcomes import Outcome
 from members.platforms.types import PlatformGroup, PlatformUser
@@ -125,30 +121,6 @@ def message_step(
     return PlannedStep(MESSAGE, target, notes | arguments)
 
 
-class MessageConnection:
-    """From an account to the executor; every message is a call of its own."""
-
-    batch_size = 1
-
-    def __init__(self, account: Account, *, usernames: Mapping[str, str] | None = None) -> None:
-        """`usernames` are those known of people, by their id: a way to whom the account never met."""
-        self._account = account
-        self._usernames = usernames or {}
-
-    def open(self, meter: CallMeter) -> AbstractAsyncContextManager[Executor]:
-        return self._opened(meter)
-
-    def keep_books(self) -> None:
-        self._account.keep_books()
-
-    @asynccontextmanager
-    async def _opened(self, meter: CallMeter) -> AsyncGenerator[Executor, None]:
-        async with self._account.open(meter) as writer:
-            # also for whom the text alone matters: on Telegram this list tells the ways to people
-            groups = {group.id: group async for page in writer.groups() for group in page}
-            yield MessageExecutor(writer, groups, PeopleBook(writer, self._usernames))
-
-
 class MessageExecutor:
     """Looks, makes the links, sends. Links of a message that did not go out are revoked."""
 
@@ -203,7 +175,7 @@ class MessageExecutor:
         return Reply(reply.outcome, offers.described(), after={INVITED_TO: " ".join(offers.links)})
 
     async def _make_links(self, offers: _Offers, letter: Letter, user: PlatformUser) -> None:
-        theirs = await self._groups_of(user)
+        theirs = await self._people.groups_of(user.id) or ()  # unreadable: a link too many does no harm
         for wanted in letter.invite_to:
             if wanted.id in theirs:
                 offers.leave_out(wanted, _IS_MEMBER)
@@ -226,13 +198,6 @@ class MessageExecutor:
             return None
         letter = Letter.of(step.arguments)
         return any(letter.is_said_by(text) for text in texts)
-
-    async def _groups_of(self, user: PlatformUser) -> set[str]:
-        """Those that their own list shows; none where it cannot be read: then a link does no harm."""
-        try:
-            return {group.id async for page in self._writer.groups_of(user) for group in page}
-        except Refused:
-            return set()
 
 
 class _Offers:

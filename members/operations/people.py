@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from members.operations.plan import PlannedStep
-from members.platforms.errors import TryLater
+from members.platforms.errors import Refused, TryLater
 from members.platforms.outcomes import Outcome
 from members.platforms.types import PlatformUser, Wanted
 from members.platforms.writing import PlatformWriter, Reply
@@ -52,3 +53,19 @@ class PeopleBook:
             error = self._writer.lookup_failures.get(person.key)
             if person.id not in self._people and isinstance(error, TryLater):
                 raise error
+
+    async def groups_of(self, user_id: str) -> set[str] | None:
+        """The ids of the groups that the person's own list shows; None when it cannot be read."""
+        user = self._people.get(user_id)
+        if user is None:
+            return None
+        try:
+            return {group.id async for page in self._writer.groups_of(user) for group in page}
+        except Refused:
+            return None
+
+    async def groups_of_all(self, steps: Sequence[PlannedStep]) -> dict[str, set[str] | None]:
+        """The same for everybody whom the steps are about, by their id."""
+        user_ids = list(dict.fromkeys(step.target.user_id for step in steps))
+        lists = await asyncio.gather(*map(self.groups_of, user_ids))
+        return dict(zip(user_ids, lists, strict=True))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from pathlib import Path
 
 import structlog
@@ -20,6 +22,21 @@ NOT_WRITTEN = "The report could not be written"
 
 Writers = Mapping[str, Callable[[Operation, Path], None]]
 """What writes a report to a path, by the report's format."""
+
+
+_LONGEST = 64
+"""In characters, of a name in a file's name; that of a platform is shorter."""
+
+
+def dated_name(stem: str, operation: Operation) -> str:
+    """`<stem>_<time>`: how the files of this operation's report are called, without an ending."""
+    at = operation.started_at or operation.planned_at
+    return f"{stem}_{at.astimezone(UTC):%Y%m%d_%H%M%S}"
+
+
+def file_safe(name: str) -> str:
+    """A name as part of a file's: ASCII letters, digits, ".", "_" and "-", and never nothing."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:_LONGEST].strip(".-") or "somebody"
 
 
 def try_to_keep(operation: Operation, keep: Callable[[Operation], None]) -> None:

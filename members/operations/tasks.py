@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import structlog
+from collections.abc import Collection
+
 from celery import shared_task
-from django.db import transaction
-from kombu.exceptions import OperationalError
 
 from members import worker
 from members.operations import runner
@@ -13,26 +12,16 @@ from members.operations.models import Operation
 from members.operations.states import OperationState
 from members.platforms.types import Platform
 
-log = structlog.get_logger(__name__)
 
-
-def enqueue(operation_id: int) -> None:
+def enqueue(operation_id: int, *, into: Collection[str] = worker.QUEUES) -> None:
     """Have a worker take up an operation, once the current transaction is durable.
 
-    What needs the Telegram account goes to the queue whose worker does one thing at a time.
-    A broker that is down loses nothing: `wake_operations` finds the row.
+    What needs the Telegram account goes to the queue whose worker does one thing at a time. What is not sent,
+    because its queue is not among `into` or the broker is down, `wake_operations` finds.
     """
     platforms = Operation.objects.values_list("platforms", flat=True).get(pk=operation_id)
-
-    def send() -> None:
-        try:
-            run.apply_async(
-                (operation_id,), queue="telegram" if Platform.TELEGRAM in platforms else "default"
-            )
-        except OperationalError as error:
-            log.warning("operation.broker_down", operation=operation_id, error=str(error))
-
-    transaction.on_commit(send)
+    queue = "telegram" if Platform.TELEGRAM in platforms else "default"
+    worker.send(run, operation_id, queue=queue, into=into)
 
 
 @shared_task
@@ -49,5 +38,6 @@ def run(operation_id: int) -> None:
 @shared_task
 def wake_operations() -> None:
     """Take up what is due, and what a dead process left behind; scheduled every few seconds."""
+    into = worker.queues_to_wake()
     for operation_id in runner.recover_operations():
-        enqueue(operation_id)
+        enqueue(operation_id, into=into)

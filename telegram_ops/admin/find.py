@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
+from members.downloads import made
 from members.models import Employee, Group
 from members.operations.admin.planning import may_plan
 from members.platforms.types import AdminStatus, Platform
@@ -25,11 +26,10 @@ from telegram_ops.found_files import write_found_workbook
 from telegram_ops.sightings import Place
 
 PERMISSION = "members.find_person"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _OUR_STATUS: dict[AdminStatus, tuple[str, Tone]] = {
     AdminStatus.OWNER: ("Owner", "good"),
-    AdminStatus.ADMIN_CAN_RENAME: ("Admin, can rename", "good"),
+    AdminStatus.ADMIN_CAN_RENAME: ("Admin can rename", "good"),
     AdminStatus.ADMIN: ("Admin", "good"),
     AdminStatus.MEMBER: ("Member", "warn"),
 }
@@ -158,5 +158,4 @@ def _workbook(found: Found) -> HttpResponse:
     file, now = BytesIO(), timezone.now()
     write_found_workbook(found, file, now=now)
     name = f"groups_of_{''.join(filter(str.isalnum, found.key))[:60]}_{now:%Y%m%d_%H%M%S}.xlsx"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(file.getvalue(), content_type=XLSX, headers=headers)
+    return made(file.getvalue(), name)

@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from members.form_fields import PlatformsField
 from members.operations.admin.planning import may_plan, show_plan
 from members.platforms.types import Platform
 from telegram_ops.find import PersonUnclear
@@ -37,12 +38,7 @@ class RemovalForm(forms.Form):
         widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off", "size": 40}),
         help_text="A username, a t.me link, an id, or an employee; several are separated by commas.",
     )
-    platforms = forms.MultipleChoiceField(
-        choices=[(str(platform), platform.label) for platform in Platform],
-        initial=[str(platform) for platform in Platform],
-        widget=forms.CheckboxSelectMultiple,
-        help_text="Groups of the others are left alone.",
-    )
+    platforms = PlatformsField(help_text="Groups of the others are left alone.")
     way = forms.ChoiceField(
         label="How",
         choices=_WAYS,
@@ -79,7 +75,7 @@ class RemovalForm(forms.Form):
         chosen = self.cleaned_data
         return RemovalSelection(
             people=chosen["person"],
-            platforms=tuple(Platform(name) for name in chosen["platforms"]),
+            platforms=chosen["platforms"],
             way=Way(chosen["way"]),
             include_admins=chosen["include_admins"],
             groups=chosen["groups"],

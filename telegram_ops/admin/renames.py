@@ -15,10 +15,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from members.models import Category, NamingRule
+from members.form_fields import CategoryField, PlatformsField
+from members.models import NamingRule
 from members.operations.admin.planning import may_plan, show_plan
 from members.patterns import PatternTrouble
-from members.platforms.types import Platform
 from telegram_ops.new_names import LONGEST_PATTERN, by_regex, by_text
 from telegram_ops.rename_plans import GroupKey
 from telegram_ops.rename_selections import MappingTrouble, RenameSelection, Way, read_mapping
@@ -109,30 +109,18 @@ class NamesForm(forms.Form):
 class NamesAndPlacesForm(NamesForm):
     """The same, and in which groups: for the page that nothing was selected for."""
 
-    platforms = forms.MultipleChoiceField(
-        choices=[(str(platform), platform.label) for platform in Platform],
-        initial=[str(platform) for platform in Platform],
-        widget=forms.CheckboxSelectMultiple,
-        help_text="Only groups of these.",
-    )
-    category = forms.ModelChoiceField(
-        Category.objects.order_by("position"),
-        required=False,
-        to_field_name="key",
-        empty_label="Every category",
-        help_text="Groups out of scope are never touched.",
-    )
+    platforms = PlatformsField()
+    category = CategoryField()
 
     def selection(self, groups: tuple[GroupKey, ...] = ()) -> RenameSelection:
-        category: Category | None = self.cleaned_data["category"]
         names = super().selection(groups)
         return RenameSelection(
             way=names.way,
             pattern=names.pattern,
             replacement=names.replacement,
             mapping=names.mapping,
-            platforms=tuple(Platform(name) for name in self.cleaned_data["platforms"]),
-            category=category.key if category is not None else "",
+            platforms=self.cleaned_data["platforms"],
+            category=self.cleaned_data["category"],
         )
 
 

@@ -61,6 +61,7 @@ class ConversationAdmin(ConversationActions, RecordAdmin):
     ordering = (F("last_message_at").desc(nulls_last=True), "pk")
     actions = ConversationActions.conversation_actions
     change_form_template = "admin/history/conversation.html"
+    begins_with_groups = True
     empty_hint = "Choose groups on the list of groups, and the action “Fetch conversations…”."
     fields: ClassVar = ()
 

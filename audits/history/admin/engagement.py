@@ -15,12 +15,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
-from audits.admin.whereabouts import XLSX
 from audits.history.display import days_in_words
 from audits.history.engagement import WEEKS, engagement_of, names_of, quiet_days
 from audits.history.engagement_workbook import write_workbook
 from audits.history.models import Conversation, Liveliness
 from members.charts import sparkline
+from members.downloads import made
 from members.platforms.types import Platform
 from members.records import RecordAdmin
 from members.ui import DASH, badge, duration, time_tag
@@ -62,7 +62,7 @@ class LivelinessAdmin(RecordAdmin):
     ordering = (F("last_said_at").asc(nulls_last=True), "pk")
     change_list_template = "admin/history/engagement_list.html"
     row_name, row_name_plural = "conversation", "conversations"
-    empty_hint = "Fetch conversations, and they stand here, the longest quiet one first."
+    empty_hint = "Choose groups and “Fetch conversations…”; the longest quiet one stands first here."
 
     def has_view_permission(self, request: HttpRequest, obj: Conversation | None = None) -> bool:
         return any(request.user.has_perm(right) for right in RIGHTS)
@@ -95,11 +95,8 @@ class LivelinessAdmin(RecordAdmin):
             raise PermissionDenied
         rows = super().get_changelist_instance(request).get_queryset(request)
         now = timezone.now()
-        return HttpResponse(
-            write_workbook(list(rows.select_related("group__category")), now=now),
-            content_type=XLSX,
-            headers={"Content-Disposition": f'attachment; filename="engagement_{now:%Y%m%d_%H%M%S}.xlsx"'},
-        )
+        book = write_workbook(list(rows.select_related("group__category")), now=now)
+        return made(book, f"engagement_{now:%Y%m%d_%H%M%S}.xlsx")
 
     @admin.display(description="Group", ordering="group__name")
     def name(self, row: Any) -> SafeString:

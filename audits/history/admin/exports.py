@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import PurePath
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
@@ -17,13 +16,15 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from audits.history import exports
-from audits.history.admin.jobs import JobAdmin, chosen_groups, keys_in
+from audits.history.admin.jobs import ConversationJobAdmin, ask_about, chosen_groups, keys_in
 from audits.history.admin.syncs import midnight
 from audits.history.display import size_in_words
 from audits.history.exporting import ExportWish, estimate
 from audits.history.formats import Format
 from audits.history.models import Conversation, ExportJob
 from audits.history.tasks import enqueue_export, enqueue_sync
+from members.downloads import NoFile, kept
+from members.form_fields import DayField
 from members.models import Group
 from members.ui import DASH, time_tag
 
@@ -38,16 +39,14 @@ class ExportForm(forms.Form):
         initial=str(Format.HTML),
         help_text="HTML is for reading; the others are for programs, and for search elsewhere.",
     )
-    since = forms.DateField(
+    since = DayField(
         required=False,
         label="From",
-        widget=forms.DateInput(attrs={"type": "date"}),
         help_text="A day (UTC). Empty: from the beginning.",
     )
-    until = forms.DateField(
+    until = DayField(
         required=False,
         label="To",
-        widget=forms.DateInput(attrs={"type": "date"}),
         help_text="The last day (UTC), whole. Empty: up to now.",
     )
     with_files = forms.BooleanField(
@@ -83,7 +82,7 @@ class ExportForm(forms.Form):
 
 
 @admin.register(ExportJob)
-class ExportJobAdmin(JobAdmin):
+class ExportJobAdmin(ConversationJobAdmin):
     list_display = (
         "name",
         "status",
@@ -98,14 +97,15 @@ class ExportJobAdmin(JobAdmin):
     list_display_links = ("name",)
     list_filter: ClassVar[Any] = ("state", "format")
     list_select_related = ("sync",)
+    begins_with_groups = True
     empty_hint = "Choose conversations, or groups, and the action “Export history…”."
     right = EXPORT
     facts_template = "admin/history/export_facts.html"
 
     def get_urls(self) -> list[URLPattern]:
         return [
-            self._page("new/", "history_exportjob_new", self.new_view),
-            self._page("<int:pk>/download/", "history_exportjob_download", require_GET(self.download_view)),
+            self._page("new/", "new", self.new_view),
+            self._page("<int:pk>/download/", "download", require_GET(self.download_view)),
             *super().get_urls(),
         ]
 
@@ -151,18 +151,12 @@ class ExportJobAdmin(JobAdmin):
 
     def download_view(self, request: HttpRequest, pk: int) -> FileResponse:
         """The file, for those who may export, as long as it is kept; every time is put on record."""
-        if not self.may(request):
-            raise PermissionDenied
-        job: ExportJob = self.visible(request, pk)
+        job: ExportJob = self.to_use(request, pk)
         if not is_there(job):
-            raise Http404("This export's file is not there any more.")
-        try:
-            file = job.file.open("rb")
-        except FileNotFoundError:
-            raise Http404("The export's file is gone from the storage.") from None
+            raise NoFile("This export's file is not there any more.")
+        response = kept(job.file, gone="The export's file is gone from the storage.")
         exports.note_download(job=job, actor=request.user.get_username())
-        name = PurePath(str(job.file)).name
-        return FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
+        return response
 
     def cancel(self, job: ExportJob, actor: str) -> bool:
         return exports.cancel_export(job_id=job.pk, actor=actor)
@@ -204,15 +198,7 @@ def is_there(job: ExportJob) -> bool:
 
 def ask(request: HttpRequest, groups: list[Group], form: ExportForm | None = None) -> HttpResponse:
     """The page that asks what to export, and how."""
-    if not groups:
-        messages.warning(request, "Choose a group.")
-        return HttpResponseRedirect(reverse("admin:history_conversation_changelist"))
-    context = {
-        **admin.site.each_context(request),
-        "title": "Export history",
-        "form": form or ExportForm(),
-        "opts": ExportJob._meta,
-        "groups": groups,
-        "keys": keys_in(groups),
-    }
-    return TemplateResponse(request, "admin/history/export.html", context)
+    template = "admin/history/export.html"
+    return ask_about(
+        request, groups, form or ExportForm(), model=ExportJob, title="Export history", template=template
+    )

@@ -55,7 +55,7 @@ def kept_in_words(count: int, *, kept: bool) -> str:
     """What `keep` did."""
     what = counted(count, "conversation")
     if kept:
-        return f"{what} more {'is' if count == 1 else 'are'} kept up to date, by the schedules that say so."
+        return f"From now on the schedules keep {what} more up to date."
     return f"{what} {'is' if count == 1 else 'are'} not kept up to date any more; what was fetched stays."
 
 

@@ -22,6 +22,7 @@ from audits.history.models import Message
 from audits.history.query import marks
 from audits.history.renderers.text import visible
 from audits.history.search import Found, Place, Question, TooBroad, search
+from members.form_fields import DayField
 from members.platforms.history import micros, moment
 from members.platforms.types import Platform
 
@@ -46,16 +47,14 @@ class SearchForm(forms.Form):
         choices=[("", "Slack and Telegram"), *((str(each), each.label) for each in Platform)],
         help_text="Where it was said.",
     )
-    since = forms.DateField(
+    since = DayField(
         required=False,
         label="Not before",
-        widget=forms.DateInput(attrs={"type": "date"}),
         help_text="A day (UTC).",
     )
-    until = forms.DateField(
+    until = DayField(
         required=False,
         label="Not after",
-        widget=forms.DateInput(attrs={"type": "date"}),
         help_text="The last day (UTC).",
     )
 

@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 
-from audits.history.admin.jobs import JobAdmin, chosen_groups, keys_in
+from audits.history.admin.jobs import ConversationJobAdmin, ask_about, chosen_groups
 from audits.history.models import SyncJob
 from audits.history.sync import request_sync
 from audits.history.tasks import enqueue_sync
 from members import jobs
+from members.form_fields import DayField
 from members.models import Group
 
 KEEP = "history.keep_history"
@@ -25,10 +25,9 @@ KEEP = "history.keep_history"
 class SyncForm(forms.Form):
     """How much of the conversations is fetched."""
 
-    since = forms.DateField(
+    since = DayField(
         required=False,
         label="Not older than",
-        widget=forms.DateInput(attrs={"type": "date"}),
         help_text="A day (UTC). Empty: everything, as far back as messages are kept.",
     )
     with_files = forms.BooleanField(
@@ -44,7 +43,7 @@ class SyncForm(forms.Form):
 
 
 @admin.register(SyncJob)
-class SyncJobAdmin(JobAdmin):
+class SyncJobAdmin(ConversationJobAdmin):
     list_display = (
         "name",
         "status",
@@ -57,12 +56,13 @@ class SyncJobAdmin(JobAdmin):
         "took",
     )
     list_display_links = ("name",)
+    begins_with_groups = True
     empty_hint = "Choose conversations, or groups, and the action “Fetch conversations…”."
     right = KEEP
     facts_template = "admin/history/sync_facts.html"
 
     def get_urls(self) -> list[URLPattern]:
-        return [self._page("new/", "history_syncjob_new", self.new_view), *super().get_urls()]
+        return [self._page("new/", "new", self.new_view), *super().get_urls()]
 
     def new_view(self, request: HttpRequest) -> HttpResponse:
         """Ask how much to fetch of the groups that the address or the form names."""
@@ -107,18 +107,10 @@ class SyncJobAdmin(JobAdmin):
 
 def ask(request: HttpRequest, groups: list[Group], form: SyncForm | None = None) -> HttpResponse:
     """The page that asks how much to fetch."""
-    if not groups:
-        messages.warning(request, "Choose a group.")
-        return HttpResponseRedirect(reverse("admin:history_conversation_changelist"))
-    context = {
-        **admin.site.each_context(request),
-        "title": "Fetch conversations",
-        "form": form or SyncForm(),
-        "opts": SyncJob._meta,
-        "groups": groups,
-        "keys": keys_in(groups),
-    }
-    return TemplateResponse(request, "admin/history/fetch.html", context)
+    template = "admin/history/fetch.html"
+    return ask_about(
+        request, groups, form or SyncForm(), model=SyncJob, title="Fetch conversations", template=template
+    )
 
 
 def midnight(day: Any) -> datetime | None:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from audits.history.renderers.base import Chapter, Said, SaidFile, Sink
 from audits.history.renderers.media import MediaWriter, path_of
-from audits.history.renderers.names import safe_name
+from audits.history.renderers.names import with_names
 from audits.history.renderers.text import visible
 from members.platforms.history import MessageKind
 from members.platforms.types import Platform
@@ -34,10 +34,8 @@ class Html:
     platforms = frozenset(Platform)
 
     def render(self, chapters: Iterable[Chapter], sink: Sink) -> None:
-        taken: list[str] = []
         media = MediaWriter(sink)
-        for chapter in chapters:
-            taken.append(safe_name(chapter.name, fallback=chapter.id, taken=taken))
+        for name, chapter in with_names(chapters):
             messages = iter(chapter.messages)
             page = list(islice(messages, PAGE))
             number = 1
@@ -45,11 +43,11 @@ class Html:
             while page or number == 1:
                 following = list(islice(messages, PAGE))
                 pages.begin(page, number)
-                with sink.file(f"{taken[-1]}/{_file_name(number)}") as out:
+                with sink.file(f"{name}/{_file_name(number)}") as out:
                     out.write("".join(_page(chapter, page, pages, number, last=not following)).encode())
                 page = following
                 number += 1
-            media.write(chapter, partial(_path_below, taken[-1]))
+            media.write(chapter, partial(_path_below, name))
 
 
 class Pages:

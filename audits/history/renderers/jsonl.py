@@ -9,7 +9,7 @@ from typing import Any
 
 from audits.history.renderers.base import Chapter, Said, Sink
 from audits.history.renderers.media import MediaWriter
-from audits.history.renderers.names import safe_name
+from audits.history.renderers.names import with_names
 from audits.history.renderers.text import Place, path_beside
 from members.platforms.types import Platform
 
@@ -25,14 +25,12 @@ class JsonLines:
     platforms = frozenset(Platform)
 
     def render(self, chapters: Iterable[Chapter], sink: Sink) -> None:
-        taken: list[str] = []
         media = MediaWriter(sink)
-        for chapter in chapters:
-            taken.append(safe_name(chapter.name, fallback=chapter.id, taken=taken))
-            place = partial(path_beside, taken[-1])
+        for name, chapter in with_names(chapters):
+            place = partial(path_beside, name)
             group = {"platform": chapter.platform, "group": chapter.id, "group_name": chapter.name}
             opening = _encode(group)[:-1] + ","
-            with sink.file(f"{taken[-1]}.jsonl") as out:
+            with sink.file(f"{name}.jsonl") as out:
                 for said in chapter.messages:
                     fields = _encode(_fields(said, place))[1:-1]
                     out.write(f'{opening}{fields},"raw":{said.raw_json or "{}"}}}\n'.encode())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+
+from audits.history.renderers.base import Chapter
 
 LONGEST = 80
 _UNSAFE = re.compile(r"[^\w.\- ]+")
@@ -29,3 +31,11 @@ def safe_name(text: str, *, fallback: str, taken: Collection[str] = ()) -> str:
         number += 1
         name = f"{plain} {number}"
     return name
+
+
+def with_names(chapters: Iterable[Chapter]) -> Iterator[tuple[str, Chapter]]:
+    """Each chapter after a safe name of its own."""
+    taken: list[str] = []
+    for chapter in chapters:
+        taken.append(safe_name(chapter.name, fallback=chapter.id, taken=taken))
+        yield taken[-1], chapter

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from audits.history.renderers.base import Chapter, Person, Said, SaidFile, Sink
 from audits.history.renderers.media import MediaWriter, file_name
-from audits.history.renderers.names import safe_name
+from audits.history.renderers.names import safe_name, with_names
 from members.platforms.slack_messages import ts_of
 from members.platforms.types import Platform
 
@@ -34,14 +34,11 @@ class SlackZip:
     platforms = frozenset({Platform.SLACK})
 
     def render(self, chapters: Iterable[Chapter], sink: Sink) -> None:
-        taken: list[str] = []
         public: list[Any] = []
         private: list[Any] = []
         people: dict[str, Person] = {}
         media = MediaWriter(sink)
-        for chapter in chapters:
-            folder = safe_name(chapter.name, fallback=chapter.id, taken=taken)
-            taken.append(folder)
+        for folder, chapter in with_names(chapters):
             (private if chapter.is_private else public).append(_channel(chapter, folder))
             people |= {person.id: person for person in chapter.people}
             mentioned: set[str] = set()

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from audits.history.renderers.base import Chapter, Said, SaidFile, Sink
 from audits.history.renderers.media import MediaWriter, path_of
-from audits.history.renderers.names import safe_name
+from audits.history.renderers.names import with_names
 from members.platforms.history import MessageKind
 from members.platforms.types import Platform
 
@@ -26,12 +26,10 @@ class PlainText:
     platforms = frozenset(Platform)
 
     def render(self, chapters: Iterable[Chapter], sink: Sink) -> None:
-        taken: list[str] = []
         media = MediaWriter(sink)
-        for chapter in chapters:
-            taken.append(safe_name(chapter.name, fallback=chapter.id, taken=taken))
-            place = partial(path_beside, taken[-1])
-            with sink.file(f"{taken[-1]}.txt") as out:
+        for name, chapter in with_names(chapters):
+            place = partial(path_beside, name)
+            with sink.file(f"{name}.txt") as out:
                 _write(chapter, out, place)
             media.write(chapter, place)
 

@@ -98,6 +98,9 @@ class ActivityEventAdmin(RecordAdmin):
             messages.success(request, f"The record is whole: {verdict.length:,} events.")
         return HttpResponseRedirect(reverse("admin:operations_activityevent_changelist"))
 
+    def heading(self, row: ActivityEvent) -> str:
+        return f"{self.what(row)} · {row.actor}"
+
     @admin.display(description="What", ordering="action")
     def what(self, event: ActivityEvent) -> str:
         return words(event.action.removeprefix("step."))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import PurePath
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +12,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
@@ -22,6 +21,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
+from members.downloads import kept
 from members.operations import services
 from members.operations.admin import pages
 from members.operations.admin.filters import KindFilter, PlatformFilter, StateFilter
@@ -66,6 +66,7 @@ class OperationAdmin(RecordAdmin):
     date_hierarchy = "planned_at"
     change_form_template = "admin/operations/operation/change_form.html"
     fields = ()
+    begins_with_groups = True
     empty_hint = (
         "Choose groups or findings and an action on them: it is planned here before anything is done."
     )
@@ -196,11 +197,7 @@ class OperationAdmin(RecordAdmin):
     def report_view(self, request: HttpRequest, pk: int, format: str) -> FileResponse:
         """A stored report, for those who may see the operation."""
         report = get_object_or_404(OperationReport, operation=self._visible(request, pk), format=format)
-        try:
-            file = report.file.open("rb")
-        except FileNotFoundError:
-            raise Http404("The report's file is gone from the storage.") from None
-        return FileResponse(file, as_attachment=True, filename=PurePath(str(report.file)).name)
+        return kept(report.file, gone="The report's file is gone from the storage.")
 
     def awaited_of(self, operation: Operation) -> str:
         """What is still to come after the operation's end, for people; "" when there is nothing.

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from members.charts import Part
+from members.downloads import is_there
 from members.operations import kinds
 from members.operations.display import STEP_TONES, step_label, tally
 from members.operations.kinds import Kind, Link
@@ -189,9 +190,7 @@ def load_result_page(operation: Operation, query: Mapping[str, str]) -> ResultPa
         failures=tuple(_failures(operation)),
         listing=listing,
         people=any(step.subject or step.user_id for step in listing.page.object_list),
-        reports=tuple(
-            report for report in operation.reports.all() if report.file.storage.exists(str(report.file))
-        ),
+        reports=tuple(report for report in operation.reports.all() if is_there(report.file)),
         completeness=_completeness(operation, query),
         can_retry=kind is not None and _number(counts, StepState.FAILED, StepState.NOT_TRIED) > 0,
         can_undo=kind is not None and kind.undo is not None and done > 0 and not _is_undone(operation),

@@ -81,6 +81,9 @@ class StepAdmin(RecordAdmin):
         operation = Operation.objects.filter(pk=int(chosen)).first() if _is_key(chosen) else None
         return super().changelist_view(request, {"operation": operation, **(extra_context or {})})
 
+    def heading(self, row: Step) -> str:
+        return f"{self.what(row)} · {row.group_name}".strip(" ·")
+
     @admin.display(description="Step", ordering="verb")
     def what(self, step: Step) -> str:
         who = step.subject_name or step.user_id
