@@ -16,9 +16,9 @@ from pytest_django import Settings
 from audits.history.models import SyncJob
 from audits.models import AuditRun
 from members.operations.models import Lease, Operation
-from tests.processes import ROOT, eventually, product_environment
+from tests.processes import ROOT, product_environment
 from tests.proof_stack import Stack, look_often, stack_of
-from tests.proof_world import Day, World, assert_all_is_well, begin, world_of
+from tests.proof_world import World, assert_all_is_well, begin, world_of
 
 LIBRARY = next((path for path in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
 pytestmark = [
@@ -70,11 +70,6 @@ def environment(world: World, folder: Path) -> dict[str, str]:
     return product_environment(**world.environment | own | {"VAR_DIR": str(folder)})
 
 
-def gets_on(day: Day, effects: int = 3) -> None:
-    before = len(day.world.effects())
-    eventually(lambda: len(day.world.effects()) >= before + effects or day.is_over(), seconds=90)
-
-
 def dies_elsewhere(stack: Stack, name: str) -> None:
     """Killed, on a machine into which nobody can look; a minute later."""
     mine = [row for row in holders() if os.getpgid(int(row.owner.split(":")[1])) == stack.pid(name)]
@@ -105,18 +100,18 @@ def test_clocks_that_jump(installation: None, settings: Settings, folder: Path) 
                 stack.start(name, env=clocks.environment(name))
             world.take(0.15)
             day = begin(world)
-            gets_on(day)
+            day.goes_on(3)
             for hours in (1, -1, 0):
                 for name in ("telegram", "worker", "beat"):
                     clocks.set(name, hours * HOUR)
                     time.sleep(1)  # by then it knows
-                    gets_on(day)
+                    day.goes_on(3)
             clocks.set("telegram", HOUR)
             time.sleep(1)
-            gets_on(day)
+            day.goes_on(3)
             dies_elsewhere(stack, "telegram")
             world.take(0.0)
-            eventually(day.is_over, seconds=240)
+            day.comes_to_its_end()
             for name in PROGRAMS:
                 assert "Traceback" not in stack.log(name), stack.log(name)
         attempts = {name: day.row(name).attempts for name in day.jobs}

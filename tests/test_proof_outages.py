@@ -24,7 +24,7 @@ from tests.operations_world import time_passes
 from tests.processes import eventually, free_port, product_environment
 from tests.proof_gate import Gate
 from tests.proof_stack import CORE, Stack, look_often, stack_of
-from tests.proof_world import Day, World, ask_for, assert_all_is_well, begin, world_of
+from tests.proof_world import World, ask_for, assert_all_is_well, begin, world_of
 from tests.servers import Postgres, own_postgres, redis_at
 
 pytestmark = pytest.mark.services
@@ -39,12 +39,6 @@ def folder(tmp_path: Path, settings: Settings) -> Path:
 def environment(world: World, folder: Path, **settings: str) -> dict[str, str]:
     own = {"REDIS_URL": django_settings.REDIS_URL, "MEDIA_ROOT": str(django_settings.MEDIA_ROOT)}
     return product_environment(**world.environment | own | {"VAR_DIR": str(folder)} | settings)
-
-
-def gets_on(day: Day, effects: int = 4) -> None:
-    """Wait until the platforms have changed a little more, or all is done."""
-    before = len(day.world.effects())
-    eventually(lambda: len(day.world.effects()) >= before + effects or day.is_over(), seconds=120)
 
 
 # --- Our own servers ---
@@ -84,18 +78,18 @@ def test_redis_and_postgresql_go_away_and_come_back(
         with stack_of(folder, env, *CORE) as stack:
             world.take(0.05)
             day = begin(world)
-            gets_on(day)
+            day.goes_on(4)
             redis.flushall()
-            gets_on(day)
+            day.goes_on(4)
             broker.close()
             eventually(lambda: stack.readiness()[0] == 503)
             assert stack.readiness()[1]["broker"] is False
             broker.enter_context(redis_at(port, tmp_path))
             stack.wait_until_ready()
             for mode in ("fast", "immediate"):
-                gets_on(day)
+                day.goes_on(4)
                 restart(postgres, mode, stack)
-            eventually(day.is_over, seconds=180)
+            day.comes_to_its_end()
             assert all(map(stack.is_alive, CORE)), "everybody came back without being started again"
         assert_all_is_well(day)
 
@@ -107,6 +101,12 @@ def test_redis_and_postgresql_go_away_and_come_back(
 def gates() -> Iterator[ExitStack]:
     with ExitStack() as stack:
         yield stack
+
+
+def what_is_said() -> str:
+    """On the pages of what is under way."""
+    operations = Operation.objects.values_list("message", "parts")
+    return str([*operations, *SyncJob.objects.values_list("message", "progress_label")])
 
 
 def time_goes_by() -> None:
@@ -136,17 +136,15 @@ def test_the_network_to_the_platforms_goes_away_and_comes_back(
         with stack_of(folder, env, "worker", "telegram", "beat"):
             world.take(0.1)
             day = begin(world)
-            gets_on(day)
+            day.goes_on(4)
 
             for gate in (slack, telegram):
                 gate.refuse()
-            adding = day.row("adding")
-            eventually(lambda: day.row("adding").state in ("waiting", "done"))
-            assert "cannot be reached" in str(adding.message) + str(adding.parts), adding.message
+            day.waits(lambda: "cannot be reached" in what_is_said())
             for gate in (slack, telegram):
                 gate.reopen()
             time_goes_by()
-            gets_on(day)
+            day.goes_on(4)
 
             for gate in (slack, telegram):
                 gate.fall_silent()
@@ -154,12 +152,12 @@ def test_the_network_to_the_platforms_goes_away_and_comes_back(
             for gate in (slack, telegram):
                 gate.reopen()
             time_goes_by()
-            gets_on(day)
+            day.goes_on(4)
 
             for _ in range(3):
                 for gate in (slack, telegram):
                     gate.cut(2)
-                gets_on(day, 2)
+                day.goes_on(2)
             for gate in (slack, telegram):
                 gate.reopen()
 
@@ -167,12 +165,12 @@ def test_the_network_to_the_platforms_goes_away_and_comes_back(
                 time_goes_by()
                 return day.is_over()
 
-            eventually(over, seconds=180)
+            day.waits(over)
             audit = day.row("audit")
             if audit.state in ("partial", "failed"):  # it looked when nothing was to be seen, and says so
                 assert "Slack: " in audit.message or "Telegram: " in audit.message, audit.message
                 ask_for(day, "audit")
-                eventually(over, seconds=180)
+                day.waits(over)
             assert_a_failed_audit_is_told(slack)
         assert_all_is_well(day)
 
