@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.db.models import Value
 from django.urls import reverse
 
-from members.models import Employee, MembershipRule, ScopeLine
+from members.models import Employee, MembershipRule, ScopeLine, SlackWorkspace
 from members.platforms.types import Platform
 from telegram_ops import gateway
 from telegram_ops.models import TelegramAccount
@@ -34,15 +34,16 @@ class Step:
 
 def first_steps(
     user: PermissionsMixin | AnonymousUser,
-    account: TelegramAccount | None,
+    accounts: Collection[TelegramAccount],
     *,
-    audited: bool,
+    audited: Collection[str],
     reached: Collection[str] = (),
 ) -> tuple[Step, ...]:
     """The steps that this user may take; none once all of them are done. One query at most.
 
-    `account`: the Telegram account in use; `audited`: whether an audit learnt something; `reached`: the
-    platforms whose groups audits have judged. Whoever has seen both has gone all the way.
+    `accounts`: the Telegram accounts that audits look through; `audited`: the platforms of which an audit
+    learnt something; `reached`: those whose groups audits have judged. Whoever has seen both has gone all
+    the way.
     """
     if {*Platform} <= {*reached}:
         return ()
@@ -63,45 +64,56 @@ def first_steps(
     ]
     if user.has_perm("audits.run_audit"):
         platforms = there & {*Platform} or {*Platform}  # before the scope speaks of any, both
-        steps.append(_connect(platforms))
+        steps.append(_connect(platforms, has_workspace="workspace" in there))
         if Platform.TELEGRAM in platforms and user.has_perm("telegram_ops.sign_in_telegram"):
-            steps.append(_sign_in(account))
-        steps.append(_audit(done=audited))
+            steps.append(_sign_in(accounts))
+        steps.append(_audit(platforms, audited))
     return () if all(step.done for step in steps) else tuple(steps)
 
 
 def _what_there_is() -> set[str]:
-    """ "employee" and "rule" where there is one, and the platforms that the scope speaks of."""
+    """ "employee", "rule", "workspace" where there is one, and the platforms that the scope speaks of."""
     marked = (
-        model._default_manager.order_by().annotate(what=Value(what)).values_list("what")
-        for model, what in ((Employee, "employee"), (MembershipRule, "rule"))
+        rows.order_by().annotate(what=Value(what)).values_list("what")
+        for rows, what in (
+            (Employee.objects.all(), "employee"),
+            (MembershipRule.objects.all(), "rule"),
+            (SlackWorkspace.objects.filter(in_use=True), "workspace"),
+        )
     )
     scope = ScopeLine.objects.order_by().values_list("platform")
     return {what for (what,) in scope.union(*marked)}
 
 
-def _connect(platforms: Collection[str]) -> Step:
+def _connect(platforms: Collection[str], *, has_workspace: bool) -> Step:
+    """`has_workspace`: whether one is connected in the admin. Who has one needs no token in the file."""
     missing = [
         name
         for platform, names in CONNECTION_SETTINGS.items()
-        if platform in platforms
+        if platform in platforms and not (platform is Platform.SLACK and has_workspace)
         for name in names
         if not getattr(settings, name)
     ]
-    hint = "Their keys are in the file .env."
+    hint = "Their keys are there."
     if missing:
         hint = f"Put {', '.join(missing)} into the file .env, then restart."
     return Step("Connect the accounts", hint, "", not missing)
 
 
-def _sign_in(account: TelegramAccount | None) -> Step:
+def _sign_in(accounts: Collection[TelegramAccount]) -> Step:
     """Done once somebody has signed in, be it into trouble later: then the account's own page tells."""
     url = reverse("admin:telegram_ops_telegramaccount_changelist")
-    done = gateway.uses_environment() or account is not None
+    done = gateway.uses_environment() or bool(accounts)
     return Step("Sign in to Telegram", "With the code that Telegram sends to the account.", url, done)
 
 
-def _audit(*, done: bool) -> Step:
-    """Done when one learnt something; a failed one did not."""
+def _audit(platforms: Collection[str], audited: Collection[str]) -> Step:
+    """Done when audits learnt something of every platform that counts; a failed one did not."""
+    unseen = [platform.label for platform in Platform if platform in platforms and platform not in audited]
     hint = "It finds the groups and shows what is missing."
-    return Step("Run the first audit", hint, reverse("admin:audits_auditrun_start"), done)
+    if unseen and audited:
+        where = " and ".join(unseen)
+        hint = (
+            f"Nothing is known of {where} yet. If an audit looked there, its page says what was in the way."
+        )
+    return Step("Run the first audit", hint, reverse("admin:audits_auditrun_start"), not unseen)

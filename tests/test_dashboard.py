@@ -20,7 +20,16 @@ from audits.rows import Verdict
 from groupadmin.dashboard import Overview, load
 from groupadmin.dashboard.audits import RUNS_LISTED
 from groupadmin.models import Schedule
-from members.models import ENDS_SOON, Category, Employee, Exclusion, Group, MembershipRule, ScopeLine
+from members.models import (
+    ENDS_SOON,
+    Category,
+    Employee,
+    Exclusion,
+    Group,
+    MembershipRule,
+    ScopeLine,
+    SlackWorkspace,
+)
 from members.operations.models import Operation, Step
 from members.operations.states import OperationState, StepState
 from members.platforms.types import AdminStatus, GroupKind, History, Platform, Privacy
@@ -143,13 +152,26 @@ def test_the_first_steps_go_once_all_are_done(owner: User, settings: Settings) -
     assert load(owner, NOW).setup == ()
 
 
-def test_an_audit_that_learnt_nothing_is_no_first_audit(owner: User) -> None:
+def test_the_first_audit_is_done_when_it_told_of_every_platform_that_counts(
+    owner: User, customers: Category
+) -> None:
+    def step() -> tuple[bool, str]:
+        last = load(owner, NOW).setup[-1]
+        return last.done, next((name for name in ("Slack", "Telegram") if name in last.hint), "")
+
     for state in (RunState.QUEUED, RunState.FAILED, RunState.CANCELLED):
         make_run(state=state)
-    assert not load(owner, NOW).setup[-1].done
+    assert step() == (False, "")
 
-    make_run(state=RunState.PARTIAL)
-    assert load(owner, NOW).setup[-1].done
+    record(make_run(state=RunState.PARTIAL), make_groups(Platform.SLACK, 1, customers), Verdict.COMPLETE)
+    assert step() == (False, "Telegram"), "of which that audit saw nothing"
+
+    ScopeLine.objects.create(platform=Platform.SLACK, kind=ScopeKind.INCLUDE, pattern="example")
+    assert step() == (True, "")
+
+    ScopeLine.objects.create(platform=Platform.TELEGRAM, kind=ScopeKind.INCLUDE, pattern="example")
+    make_run((Platform.TELEGRAM,))
+    assert step() == (True, ""), "it saw everything there, and no group that counts"
 
 
 def test_missing_keys_of_the_platforms_in_use_are_named(owner: User, settings: Settings) -> None:
@@ -166,6 +188,12 @@ def test_missing_keys_of_the_platforms_in_use_are_named(owner: User, settings: S
     settings.TELEGRAM_API_ID, settings.TELEGRAM_API_HASH = 1, "hash"
     assert connecting() == (True, [])
 
+    ScopeLine.objects.create(platform=Platform.SLACK, kind=ScopeKind.INCLUDE, pattern="example")
+    workspace = SlackWorkspace.objects.create(label="Example EU", team_id="T1", in_use=False)
+    assert connecting() == (False, ["SLACK_USER_TOKEN"])
+    SlackWorkspace.objects.filter(pk=workspace.pk).update(in_use=True)
+    assert connecting() == (True, []), "its token is in the admin"
+
 
 def test_signing_in_to_telegram_is_a_step_of_its_own(owner: User, settings: Settings) -> None:
     def done() -> bool:
@@ -176,8 +204,11 @@ def test_signing_in_to_telegram_is_a_step_of_its_own(owner: User, settings: Sett
     assert done()
 
     settings.TELEGRAM_SESSION = ""
-    TelegramAccount.objects.create(label="Main", phone="+15550000101", is_default=True)
-    assert done()
+    account = TelegramAccount.objects.create(label="Main", phone="+15550000101")
+    assert not done()
+    for use in ({"is_default": True}, {"is_default": False, "audited_too": True}):
+        TelegramAccount.objects.filter(pk=account.pk).update(**use)
+        assert done()
 
 
 # --- Coverage ---
@@ -268,7 +299,7 @@ def test_coverage_over_time_tells_each_platform_and_what_became_of_it_in_a_week(
     assert (audits.categories[0].change, audits.categories[0].trend) == (25, (50, 50, 75))
     assert "6 of 8 groups complete; +25 points in a week" in audits.stats[0].note
     chart = line_chart(audits.series, "Coverage", unit=" %", most=100)
-    assert "Slack: from 50 % on 20 Apr 2026, 07:56 to 100 % on 4 May 2026, 07:56" in chart
+    assert "Slack: from 50 % on 20 Apr 2026, 07:56 UTC to 100 % on 4 May 2026, 07:56 UTC" in chart
     assert "4 of 4 complete" in chart, "the numbers stand in a table as well"
     assert "style=" not in chart
 
@@ -299,9 +330,9 @@ def test_open_findings_are_counted_by_kind_and_lead_to_their_rows(
     assert stats(overview)["Open findings"] == "5"
     assert stats(overview)["Rebranding"] == "50 %", "an archived group was not renamed"
     assert [(each.name, each.what) for each in overview.findings.groups] == [
-        ("Example customer 2", "1 public channel, 1 hidden history"),
-        ("Example customer 0", "1 hidden history, 1 deprecated name"),
-        ("Example customer 1", "1 hidden history"),
+        ("Example customer 2", "public channel (1), hidden history (1)"),
+        ("Example customer 0", "hidden history (1), deprecated name (1)"),
+        ("Example customer 1", "hidden history (1)"),
     ]
     assert admin_client.get(overview.findings.kinds[0].url).context["cl"].result_count == 3
     assert admin_client.get(overview.findings.groups[0].url).context["cl"].result_count == 2

@@ -20,9 +20,11 @@ from audits.models import AuditRun
 from audits.tasks import schedule_audit
 from groupadmin.celery import app
 from groupadmin.models import Schedule, ScheduleRun
-from groupadmin.schedule_watch import last_due, look, note_end, note_start
-from groupadmin.schedules import AUDIT_TASK, Weekly, next_moment, next_run, purpose, rhythm, run_at
+from groupadmin.moments import last_due, next_moment
+from groupadmin.schedule_watch import look, note_end, note_start
+from groupadmin.schedules import AUDIT_TASK, Weekly, next_run, purpose, rhythm, run_at
 from members.notices.models import Notice
+from members.operations.models import ActivityEvent
 from members.platforms.types import Platform
 from tests.processes import eventually
 
@@ -247,6 +249,46 @@ def test_several_are_switched_at_once(
         admin_client.post(LIST, {"action": action, "_selected_action": [nightly.pk, housekeeping.pk]})
         assert {stored(row.name).enabled for row in (nightly, housekeeping)} == {enabled}
         assert PeriodicTasks.last_change() != told
+
+
+def test_who_changed_a_schedule_and_how_is_in_the_activity_record(
+    admin_client: Client, nightly: Schedule, housekeeping: Schedule
+) -> None:
+    save(admin_client, ADD, **FORM, days=["1"])
+    added = page(stored("Audit Telegram"))
+    for _ in range(2):  # the second changes nothing, and says nothing
+        save(admin_client, added, **{**FORM, "at": "07:00"}, days=["1"])
+    for _ in range(2):
+        admin_client.post(
+            LIST, {"action": "switch_off", "_selected_action": [nightly.pk, stored("Audit Telegram").pk]}
+        )
+    save(admin_client, page(housekeeping))
+    admin_client.post(f"{added.removesuffix('change/')}delete/", {"post": "yes"})
+
+    events = ActivityEvent.objects.filter(action__startswith="schedule.").order_by("pk")
+    assert list(events.values_list("actor", "action", "subject", "detail")) == [
+        (
+            "admin",
+            "schedule.added",
+            "Audit Telegram",
+            "switched on; Audits Telegram; Mondays at 06:30 Asia/Tokyo",
+        ),
+        (
+            "admin",
+            "schedule.changed",
+            "Audit Telegram",
+            "Mondays at 06:30 Asia/Tokyo → Mondays at 07:00 Asia/Tokyo",
+        ),
+        ("admin", "schedule.changed", "Audit Slack every night", "switched on → switched off"),
+        ("admin", "schedule.changed", "Audit Telegram", "switched on → switched off"),
+        ("admin", "schedule.changed", "Take up audits that wait", "switched on → switched off"),
+        (
+            "admin",
+            "schedule.deleted",
+            "Audit Telegram",
+            "switched off; Audits Telegram; Mondays at 07:00 Asia/Tokyo",
+        ),
+    ]
 
 
 def test_who_may_only_look_sees_words_and_changes_nothing(

@@ -9,12 +9,22 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from audits.history.models import SyncJob
+from audits.history.tasks import wake_history
+from audits.models import AuditRun
+from audits.tasks import wake_audits
 from groupadmin.celery import app
 from groupadmin.embedded import Engine
 from groupadmin.tasks import clear_expired_sessions
 from members import worker
+from members.operations.models import Operation
+from members.operations.tasks import wake_operations
 from tests.processes import ROOT, eventually
+from whitelist.models import SeedingJob
+from whitelist.tasks import wake_seedings
 
 
 @pytest.mark.usefixtures("worker")
@@ -26,6 +36,13 @@ def test_a_task_that_was_sent_is_run() -> None:
     eventually(lambda: not Session.objects.exists())
 
 
+def waiting() -> dict[str, int]:
+    """How many messages wait in each queue."""
+    with app.connection_for_read() as connection:
+        channel: Any = connection.default_channel
+        return {name: channel.queue_declare(name).message_count for name in app.amqp.queues}
+
+
 def test_telegram_work_waits_in_a_queue_of_its_own() -> None:
     app.control.purge()
 
@@ -33,10 +50,38 @@ def test_telegram_work_waits_in_a_queue_of_its_own() -> None:
     app.send_task("audits.tasks.invented")
     app.send_task("audits.tasks.invented")
 
-    with app.connection_for_read() as connection:
-        channel: Any = connection.default_channel
-        waiting = {name: channel.queue_declare(name, passive=True).message_count for name in app.amqp.queues}
-    assert waiting == {"default": 2, "telegram": 1}
+    assert waiting() == {"default": 2, "telegram": 1}
+    app.control.purge()
+
+
+@pytest.mark.django_db
+def test_nothing_is_woken_behind_what_waits_for_a_busy_telegram_worker(
+    settings: Settings, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    settings.EMBEDDED = False
+    now = timezone.now()
+    for state in ("confirmed", "waiting"):
+        Operation.objects.create(
+            state=state, platforms=["telegram"], count=1, trigger="schedule", expires_at=now, resume_at=now
+        )
+    AuditRun.objects.create(platforms=["slack", "telegram"], trigger="schedule")
+    SyncJob.objects.create(groups=[["telegram", "1"]])
+    SeedingJob.objects.create()
+
+    def wake(task: Any) -> dict[str, int]:
+        with django_capture_on_commit_callbacks(execute=True):
+            task()
+        return waiting()
+
+    for task, due in (
+        (wake_operations, {"default": 0, "telegram": 2}),
+        (wake_audits, {"default": 1, "telegram": 1}),
+        (wake_history, {"default": 0, "telegram": 1}),
+        (wake_seedings, {"default": 0, "telegram": 1}),
+    ):
+        app.control.purge()
+        assert wake(task) == due
+        assert wake(task)["telegram"] == due["telegram"], "the first messages still wait"
     app.control.purge()
 
 

@@ -18,7 +18,7 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from groupadmin import schedules
+from groupadmin import schedule_record, schedules
 from groupadmin.admin import schedule_results as results
 from groupadmin.admin.schedule_forms import (
     HousekeepingForm,
@@ -100,6 +100,20 @@ class ScheduleAdmin(OddAddresses, ScheduleAdminBase):
     def get_action_choices(self, request: HttpRequest, *args: Any, **options: Any) -> list[tuple[str, str]]:
         return named_actions(super().get_action_choices(request))
 
+    def save_model(self, request: HttpRequest, obj: Schedule, form: Any, change: bool) -> None:
+        actor: Any = request.user
+        before = schedule_record.stored(obj) if change else None
+        super().save_model(request, obj, form, change)
+        if before is None:
+            schedule_record.note_addition(actor=actor, schedule=obj)
+        else:
+            schedule_record.note_change(actor=actor, before=before, schedule=obj)
+
+    def delete_model(self, request: HttpRequest, obj: Schedule) -> None:
+        actor: Any = request.user
+        schedule_record.note_deletion(actor=actor, schedule=obj)
+        super().delete_model(request, obj)
+
     @admin.display(description="Schedule", ordering="name")
     def title(self, schedule: Schedule) -> SafeString:
         """What it is called, and below it what it does: two columns would push the times out of sight."""
@@ -141,10 +155,10 @@ class ScheduleAdmin(OddAddresses, ScheduleAdminBase):
         self._switch(request, queryset, on=False)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Schedule], *, on: bool) -> None:
+        actor: Any = request.user
         rows = list(queryset.filter(enabled=not on))
         for row in rows:
-            row.enabled = on
-            row.save()  # one by one: saving is what tells beat
+            schedule_record.switch(schedule=row, on=on, actor=actor)
         messages.success(request, f"{len(rows)} switched {'on' if on else 'off'}.")
 
 

@@ -86,7 +86,7 @@ def load_findings(user: Reader, trend: tuple[float, ...] = ()) -> Findings:
 
 def _most_frequent(counts: Counter[str]) -> str:
     if not counts:
-        return "Nothing is wrong"
+        return "none as far as audits saw"
     kind, count = counts.most_common(1)[0]
     return f"mostly {words(kind).lower()}: {count:,}"
 
@@ -124,7 +124,7 @@ def _needy_groups() -> tuple[NeedyGroup, ...]:
             url=f"{list_url(Finding, state=State.OPEN)}&group__id__exact={pk}",
             count=kinds[pk].total(),
             what=", ".join(
-                f"{kinds[pk][kind]:,} {words(kind).lower()}" for kind in KINDS_BY_URGENCY if kinds[pk][kind]
+                f"{words(kind).lower()} ({kinds[pk][kind]:,})" for kind in KINDS_BY_URGENCY if kinds[pk][kind]
             ),
         )
         for pk in first

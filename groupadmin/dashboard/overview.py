@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from audits.models import RunState
+from audits.models import AuditRun, RunState
 from groupadmin.dashboard.audits import Audits, load_audits, newest_runs
 from groupadmin.dashboard.findings import Findings, load_findings
 from groupadmin.dashboard.health import load_health, next_runs
@@ -68,9 +68,17 @@ def load(user: Reader, now: datetime) -> Overview:
         next_runs=next_runs(user, now),
         sign_in_needed=account is not None and account.state != AccountState.SIGNED_IN,
         setup=first_steps(
-            user, account, reached={name for run in recorded for name in run.verdicts}, audited=bool(recorded)
+            user,
+            further if account is None else (account, *further),
+            audited={name for run in recorded for name in _looked_at(run)},
+            reached={name for run in recorded for name in run.verdicts},
         ),
     )
+
+
+def _looked_at(run: AuditRun) -> Iterable[str]:
+    """The platforms of which a recorded run tells: in part, those alone whose groups it judged."""
+    return run.platforms if run.state == RunState.COMPLETE else run.verdicts
 
 
 def _in_order(stats: Iterable[Stat]) -> tuple[Stat, ...]:

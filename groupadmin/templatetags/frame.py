@@ -1,4 +1,4 @@
-"""Template tags of the admin's frame: icons, and the filters that are in force on a list."""
+"""Template tags of the admin's frame: icons, and what there is to filter on a list and how it is filtered."""
 
 from __future__ import annotations
 
@@ -44,3 +44,9 @@ def active_filters(cl: ChangeList) -> list[ActiveFilter]:
             )
             active.append(ActiveFilter(str(spec.title), value, cl.get_query_string(remove=names)))
     return active
+
+
+@register.filter
+def has_rows(cl: ChangeList) -> bool:
+    """Whether there is anything to filter, be it hidden by what is in force. A query where nothing shows."""
+    return bool(cl.result_count) or cl.root_queryset.exists()
