@@ -55,7 +55,7 @@ def _tell_gaps(run: AuditRun) -> None:
         return
     total = sum(kinds.values())
     groups = opened.exclude(finding__group=None).values("finding__group").distinct().count()
-    listed = ", ".join(f"{count:,} {words(kind).lower()}" for kind, count in kinds.items())
+    listed = ", ".join(f"{words(kind).lower()} ({count:,})" for kind, count in kinds.items())
     where = f" in {groups:,} {'group' if groups == 1 else 'groups'}" if groups else ""
     write(
         kind=NoticeKind.GAPS_FOUND,

@@ -17,6 +17,7 @@ from audits.models import AuditRun, FindingChange, RunReport, RunState
 from audits.reports import NOT_WRITTEN
 from audits.rows import Verdict
 from members.charts import Part
+from members.downloads import is_there
 from members.platforms.types import Platform
 
 SHOWN = 10
@@ -79,7 +80,7 @@ class RunPage:
 def load_run_page(run: AuditRun) -> RunPage:
     """Everything the page needs, in a number of queries that does not grow with the run."""
     counts = _verdicts(run)
-    reports = tuple(report for report in run.reports.all() if report.file.storage.exists(str(report.file)))
+    reports = tuple(report for report in run.reports.all() if is_there(report.file))
     recorded = run.state in (RunState.COMPLETE, RunState.PARTIAL)
     missing = recorded and not run.narrow and len(reports) < len(RunReport.Format)
     coming = missing and _still_writing(run)

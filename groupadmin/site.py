@@ -9,7 +9,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
+from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
@@ -17,6 +18,7 @@ from django.utils import timezone
 from groupadmin import dashboard
 from groupadmin.access import note
 from groupadmin.navigation import arrange
+from members.ui import DASH
 
 
 class GroupAdminSite(admin.AdminSite):
@@ -28,16 +30,25 @@ class GroupAdminSite(admin.AdminSite):
     index_template = "groupadmin/index.html"
     app_index_template = "groupadmin/app_index.html"
     site_url = None
+    empty_value_display = DASH
 
     def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Any:
-        """As Django has it; a filter that makes no sense is a bad request, whatever page it was meant for."""
+        """As Django has it; a filter that makes no sense is a bad request, whatever page it is meant for.
+
+        Whoever opens the address of a button, to which a sign-in may lead back, hears that nothing was done.
+        """
 
         @wraps(view)
         def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
-                return view(request, *args, **kwargs)
+                answer = view(request, *args, **kwargs)
             except IncorrectLookupParameters as error:
                 raise BadRequest("These filters make no sense.") from error
+            if not isinstance(answer, HttpResponseNotAllowed):
+                return answer
+            page = render(request, "405.html", status=answer.status_code)
+            page.headers["Allow"] = answer.headers["Allow"]
+            return page
 
         return super().admin_view(asked, cacheable)
 

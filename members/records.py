@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.admin.options import IS_FACETS_VAR
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -36,6 +36,8 @@ class RecordAdmin(OddAddresses, RecordAdminBase):
     show_facets = admin.ShowFacets.ALLOW
     list_per_page = 50
     empty_value_display = DASH
+    begins_with_groups = False
+    """Whether the list, while it is empty, leads to the groups: that is where its rows are begun."""
     tab_field = ""
     """The field whose values stand above the list as tabs, each with its number of rows."""
     tab_order: Sequence[str] = ()
@@ -54,6 +56,18 @@ class RecordAdmin(OddAddresses, RecordAdminBase):
             changelist.add_facets, changelist.is_facets_optional = False, bool(changelist.filter_specs)
         return changelist
 
+    def heading(self, row: Any) -> str:
+        """What a row's page is called."""
+        return str(row)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = kwargs["obj"]
+        if row is not None and context.get("subtitle") == str(row):
+            context["subtitle"] = self.heading(row)
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def get_search_results(
         self, request: Any, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
@@ -62,7 +76,7 @@ class RecordAdmin(OddAddresses, RecordAdminBase):
         if not search_term.strip():
             return queryset, False
         everything = self.get_queryset(request).order_by()
-        found, repeated = super().get_search_results(request, everything, search_term)
+        found, repeated = self.search(request, everything, search_term)
         if not hasattr(request, "found_keys"):
             keys = found.values_list("pk", flat=True)
             request.found_keys = list((keys.distinct() if repeated else keys)[: NAMED_AT_MOST + 1])
@@ -70,7 +84,11 @@ class RecordAdmin(OddAddresses, RecordAdminBase):
             return queryset.filter(pk__in=request.found_keys), False
         if repeated:
             return queryset.filter(pk__in=found.values("pk")), False
-        return super().get_search_results(request, queryset, search_term)
+        return self.search(request, queryset, search_term)
+
+    def search(self, request: Any, rows: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
+        """Those of `rows` that a search finds, and whether one may come several times."""
+        return super().get_search_results(request, rows, term)
 
     def get_action_choices(self, request: HttpRequest, *args: Any, **options: Any) -> list[tuple[str, str]]:
         return named_actions(super().get_action_choices(request))

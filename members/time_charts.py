@@ -263,7 +263,7 @@ def _dates(start: datetime, end: datetime) -> list[str]:
     span = end - start
     moments = [timezone.localtime(start + span * number / (LABELS - 1)) for number in range(LABELS)]
     if span < timedelta(days=2):
-        return [f"{moment:%H:%M}" for moment in moments]
+        return [f"{moment:%H:%M %Z}" for moment in moments]
     if span < timedelta(days=300):
         return [f"{moment.day} {moment:%b}" for moment in moments]
     return [f"{moment:%b %Y}" for moment in moments]
@@ -271,7 +271,7 @@ def _dates(start: datetime, end: datetime) -> list[str]:
 
 def _moment(at: datetime) -> str:
     local = timezone.localtime(at)
-    return f"{local.day} {local:%b %Y, %H:%M}"
+    return f"{local.day} {local:%b %Y, %H:%M %Z}"
 
 
 def _plain(value: float) -> str:

@@ -16,6 +16,7 @@ from typing import Literal, get_args
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 Tone = Literal["good", "warn", "bad", "info", "muted"]
 """What a state means to the reader; the text says the same in words."""
@@ -29,13 +30,14 @@ NBSP = "\N{NO-BREAK SPACE}"
 def badge(text: object, tone: Tone = "muted", *, hint: str = "") -> SafeString:
     """A small coloured label for a state, for list columns and headings.
 
-    The text always tells the state, so nothing depends on colour alone. `hint` appears on hover.
+    The text always tells the state, so nothing depends on colour alone, and begins with a capital wherever it
+    comes from. `hint` appears on hover.
     Raises ValueError for an unknown tone, which would otherwise show up as a badge without colour.
     """
     if tone not in get_args(Tone):
         raise ValueError(f"Unknown tone {tone!r}: use one of {', '.join(get_args(Tone))}.")
     title = format_html(' title="{}"', hint) if hint else ""
-    return format_html('<span class="badge badge-{}"{}>{}</span>', tone, title, text)
+    return format_html('<span class="badge badge-{}"{}>{}</span>', tone, title, capfirst(str(text)))
 
 
 def time_tag(moment: datetime | None, *, empty: str = DASH) -> SafeString:

@@ -190,7 +190,7 @@ class TestEmployees:
         page = page_text(admin_client.get(url("changelist", "employee")))
         assert "@ada" in page
         assert "4200000001" in page
-        assert page.count("not matched yet") == 1
+        assert page.count("Not matched yet") == 1
 
     @pytest.mark.parametrize("words", ["ada", "Example", "U1", "4200000001", "former"])
     def test_people_are_found_by_anything_known_of_them(
@@ -254,7 +254,10 @@ class TestEmployees:
         last = ada.history.latest()
         assert (last.status, last.history_user) == (EmployeeStatus.OFFBOARDED, admin_user)
         assert [item.team.key for item in last.teams.all()] == ["core"]
-        assert "0 changed" in acting(admin_client, "employee", "mark_offboarded", [ada])
+        assert "Nothing changed" in acting(admin_client, "employee", "mark_offboarded", [ada])
+        told = page_text(admin_client.get(url("history", "employee", ada.pk)))
+        assert "Status:</strong> Active → Offboarded" in told
+        assert "Teams:</strong> – → Core" in told
 
     def test_an_earlier_version_can_be_brought_back(self, admin_client: Client, ada: Employee) -> None:
         ada.title = "CEO"
@@ -385,10 +388,10 @@ class TestGroups:
         self, admin_client: Client, admin_user: User, intro: Category
     ) -> None:
         groups = [make_group(1, category=intro), make_group(2, category=intro), make_group(3)]
-        assert "2 pinned" in acting(admin_client, "group", "pin_category", groups)
+        assert "Categories pinned: 2." in acting(admin_client, "group", "pin_category", groups)
         assert Group.objects.filter(category_pinned=True).count() == 2
         assert groups[0].history.latest().history_user == admin_user
-        assert "2 unpinned" in acting(admin_client, "group", "unpin_category", groups)
+        assert "Categories unpinned: 2." in acting(admin_client, "group", "unpin_category", groups)
         assert not Group.objects.filter(category_pinned=True).exists()
 
     def test_they_are_pinned_in_the_order_of_their_keys(self, intro: Category) -> None:
@@ -401,7 +404,7 @@ class TestGroups:
     def test_the_list_shows_what_asks_for_attention(self, admin_client: Client, intro: Category) -> None:
         make_group(privacy=Privacy.PUBLIC, category=intro, category_pinned=True)
         page = page_text(admin_client.get(url("changelist", "group")))
-        for badge in ("badge-bad", "badge-warn", "pinned"):
+        for badge in ("badge-bad", "badge-warn", "Pinned"):
             assert badge in page
 
     def test_filters_tell_how_many_each_choice_has(self, admin_client: Client) -> None:

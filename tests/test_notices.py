@@ -250,7 +250,7 @@ def test_audits_the_switch_and_dead_sessions_tell_of_themselves() -> None:
 
     told = list(Notice.objects.order_by("pk").values_list("kind", "text"))
     assert [(kind, text.partition("\n")[0]) for kind, text in told] == [
-        ("gaps_found", f"{run} found 1 new gap in 1 group: 1 missing required."),
+        ("gaps_found", f"{run} found 1 new gap in 1 group: missing required (1)."),
         ("new_group", "A new group lacks required people."),
         ("kick_switch", "Kicks are on, by olivia."),
         ("kick_switch", "Kicks are off, by bo."),
@@ -297,4 +297,5 @@ def test_who_may_only_look_changes_and_sends_nothing(slack: SlackSandbox, client
     assert client.post(SETTINGS, {}).status_code == 403
     assert client.post(reverse("admin:notices_notice_test"), {"channel": "slack"}).status_code == 403
     assert client.post(reverse("admin:notices_notice_again", args=[1])).status_code == 403
-    assert client.get(reverse("admin:notices_notice_test")).status_code == 405
+    by_address = client.get(reverse("admin:notices_notice_test"))
+    assert (by_address.status_code, b"Nothing was done" in by_address.content) == (405, True)

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
@@ -44,6 +42,7 @@ from telegram_ops.removals import plan_removal
 from tests.audit_world import TINY, Office
 from tests.command_line import run
 from tests.remediation_world import confirmed, planned
+from tests.visitors import client_of
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 AUTHOR = Author(BUILT_IN[0], "@ada", "Ada Example", NOW, timedelta(days=7))
@@ -157,7 +156,7 @@ def test_a_text_is_filled_in_once_and_refused_where_nobody_could() -> None:
 def office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
     """After its first audit."""
     office = Office(start_sandbox(build_company(TINY)))
-    office.audit("--platform=telegram")
+    office.audit_first("--platform=telegram")
     return office
 
 
@@ -179,7 +178,7 @@ def chats(office: Office) -> list[TelegramChat]:
     for number, chat in enumerate(chats):
         chat.members.setdefault(olga, 1_700_000_000)
         chat.title, chat.creator, chat.admins = f"Foreign {number}", olga if number < 3 else None, {}
-    office.audit("--platform=telegram")
+    office.audit_first("--platform=telegram")
     return chats
 
 
@@ -188,7 +187,7 @@ def basic_group_of(office: Office, user_id: int) -> TelegramChat:
     basic = in_scope(office, "basic")[0]
     basic.members.setdefault(user_id, 1_700_000_000)
     basic.creator, basic.admins = user_id, {}
-    office.audit("--platform=telegram")
+    office.audit_first("--platform=telegram")
     return basic
 
 
@@ -347,7 +346,7 @@ class TestAsking:
             chats[3].creator = office.company.telegram_account_id
 
         office.telegram.run(upgrade)
-        office.audit("--platform=telegram")
+        office.audit_first("--platform=telegram")
 
         request = OwnershipRequest.objects.get()
         assert (request.group.external_id, request.state) == (str(chats[3].id), "done")
@@ -400,15 +399,6 @@ class TestTheCommand:
         assert (refused.code, refused.document["state"]) == (2, "refused")
 
 
-def client_of(*rights: str) -> Client:
-    user = User.objects.create_user("rosa", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    user.user_permissions.add(*Permission.objects.filter(codename__in=rights))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def page(name: str, *arguments: Any) -> str:
     return reverse(f"admin:telegram_ops_ownershiprequest_{name}", args=arguments)
 
@@ -421,7 +411,7 @@ class TestThePages:
         keys = Group.objects.filter(external_id__in=ids(chats)).values_list("pk", flat=True)
         chosen = {"action": "ask_owners", "_selected_action": list(keys)}
         form = client.post(reverse("admin:members_group_changelist"), chosen).content.decode()
-        assert "4 groups chosen" in form
+        assert "4 groups selected" in form
 
         response = client.post(page("ask"), {"plan": "1", "groups": ids(chats), "template": ""})
 

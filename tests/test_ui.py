@@ -35,7 +35,7 @@ def svg(html: str) -> ElementTree.Element:
 
 
 def test_a_badge_says_its_state_in_words() -> None:
-    assert badge("Failed", "bad") == '<span class="badge badge-bad">Failed</span>'
+    assert badge("failed", "bad") == '<span class="badge badge-bad">Failed</span>'
     assert 'title="since Monday"' in badge("Failed", "bad", hint="since Monday")
 
 

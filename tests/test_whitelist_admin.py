@@ -269,10 +269,10 @@ class TestAPerson:
         assert carol.count("<li") - carol.count('<li class="') >= 5
         for answer in ("It has expired.", "They are not whitelisted.", "They are an ordinary member."):
             assert answer in carol
-        assert "subscription.changed" in carol, "what was recorded of her"
+        assert "Subscription: changed" in carol, "what was recorded of her"
         flags.turn_kicks_on(actor="omar")
         assert "The next sweep kicks them" in text(client, f"{self.PAGE}?q={CAROL}")
-        assert "keeps them" in text(client, f"{self.PAGE}?q={BOB}")
+        assert "Keeps them" in text(client, f"{self.PAGE}?q={BOB}")
         assert "No subscription is known" in text(client, f"{self.PAGE}?q=99")
         assert "Nobody whom we know" in text(client, f"{self.PAGE}?q=nobody")
 
@@ -363,6 +363,7 @@ class TestTables:
 
 def test_a_subscription_changed_by_hand_is_written_down(admin_client: Client) -> None:
     url = page("subscription", "change", CAROL)
+    assert "<h2>Carol (@carolexample)</h2>" in text(admin_client, url), "a page is called as its row is"
     dates = {"expires_at_0": "2027-01-31", "expires_at_1": "18:00", "grace_until_0": "", "grace_until_1": ""}
     assert admin_client.post(url, {"status": "active", **dates}).status_code == 302
 

@@ -16,7 +16,9 @@ CATALOG = Path(settings.LOCALE_PATHS[0]) / "en" / "LC_MESSAGES" / "django.po"
 
 
 def test_the_compiled_words_are_those_that_were_written() -> None:
-    written = dict(re.findall(r'^msgid "(.+)"\nmsgstr "(.+)"$', CATALOG.read_text(), re.MULTILINE))
+    written = dict(
+        re.findall(r'^msgid "(.+)"\nmsgstr "(.+)"$', CATALOG.read_text().replace('\\"', '"'), re.MULTILINE)
+    )
     with CATALOG.with_suffix(".mo").open("rb") as file:
         compiled = GNUTranslations(file)
 

@@ -18,12 +18,12 @@ from django.utils.safestring import SafeString
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET
 
-from audits.admin.whereabouts import XLSX
 from audits.coverage import Share
 from audits.customers.reading import load_overview, with_numbers
 from audits.customers.workbook import write_workbook
 from members.admin.customers import CustomerAdmin
 from members.customers.models import Customer
+from members.downloads import made
 from members.resources import CustomerResource
 from members.tables import Moment, WholeNumber, shown
 from members.ui import Tone, badge, time_tag
@@ -164,11 +164,7 @@ class CoveredCustomerAdmin(CustomerAdmin):
         customer, now = get_object_or_404(Customer, pk=pk), timezone.now()
         overview = load_overview(customer, shown=None)
         name = f"customer_{slugify(customer.name) or customer.pk}_{now:%Y%m%d_%H%M%S}.xlsx"
-        return HttpResponse(
-            write_workbook(overview, now=now, with_activity=_may(request, ACTIVITY)),
-            content_type=XLSX,
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        )
+        return made(write_workbook(overview, now=now, with_activity=_may(request, ACTIVITY)), name)
 
     @admin.display(description="Slack", ordering="slack_groups")
     def slack_groups(self, customer: Any) -> SafeString | int:

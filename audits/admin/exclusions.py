@@ -276,7 +276,7 @@ class AcceptedRiskAdmin(ExclusionAdmin):
             return DASH
         if not exclusion.is_needed:
             return badge("nothing", "muted", hint="No finding is left that it hides.")
-        return badge("something", "info")
+        return badge("findings", "info")
 
 
 def _when_and_who(at: datetime, name: str) -> SafeString:

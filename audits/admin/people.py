@@ -21,25 +21,19 @@ from audits.remediation.selections import GroupKey, MissingSelection, PeopleSele
 from audits.staff_changes.admin.offers import JoiningOffer
 from members.admin.groups import GroupAdmin
 from members.admin.people import EmployeeAdmin, TeamAdmin
-from members.models import Category, Employee, Group, Team
+from members.form_fields import CategoryField, PlatformsField
+from members.models import Employee, Group, Team
 from members.operations.admin.planning import may_plan, show_plan
-from members.platforms.types import Platform
 from telegram_ops.admin.ownership_asking import AskOwnersAction
 from telegram_ops.admin.renames import RenamePage
 
 _NOBODY = "There is nobody to add to such a group."
-_PLATFORMS = [(str(platform), platform.label) for platform in Platform]
 
 
 class WhereForm(forms.Form):
     """Into which groups."""
 
-    platforms = forms.MultipleChoiceField(
-        choices=_PLATFORMS,
-        initial=[str(platform) for platform in Platform],
-        widget=forms.CheckboxSelectMultiple,
-        help_text="Only groups of these.",
-    )
+    platforms = PlatformsField()
     where = forms.ChoiceField(
         choices=[
             (str(Where.REQUIRED), "Where the rules require it"),
@@ -51,23 +45,16 @@ class WhereForm(forms.Form):
         widget=forms.RadioSelect,
         help_text="The rules are those under Policy › Membership rules.",
     )
-    category = forms.ModelChoiceField(
-        Category.objects.order_by("position"),
-        required=False,
-        to_field_name="key",
-        empty_label="Every category",
-        help_text="Groups out of scope are never touched.",
-    )
+    category = CategoryField()
 
     def selection(self, chosen: QuerySet[Any]) -> PeopleSelection:
         """These people, or these teams, into the groups that the form says."""
-        category: Category | None = self.cleaned_data["category"]
         keys = tuple(chosen.order_by("name", "pk").values_list("key", flat=True))
         return PeopleSelection(
             employees=keys if chosen.model is Employee else (),
             teams=keys if chosen.model is Team else (),
-            platforms=tuple(Platform(name) for name in self.cleaned_data["platforms"]),
-            category=category.key if category is not None else "",
+            platforms=self.cleaned_data["platforms"],
+            category=self.cleaned_data["category"],
             where=Where(self.cleaned_data["where"] or Where.REQUIRED),
         )
 

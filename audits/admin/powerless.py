@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from audits.models import PowerlessGroup
 from audits.powerless import lacking, waiting_in, way_on
@@ -126,7 +127,7 @@ class PowerlessGroupAdmin(TableExportMixin, AskOwnersAction, RecordAdmin):
         lines = (
             (
                 f"{findings}?{urlencode({'group__id__exact': group.pk, 'kind__exact': str(right.kind)})}",
-                right.of(count),
+                capfirst(right.of(count)),
             )
             for right, count in waiting_in(group)
         )

@@ -21,12 +21,12 @@ from audits.models import AuditRun, RunState
 from audits.printing.content import load_printed_run
 from audits.two_runs import TwoRuns, compare, findings_of
 from audits.two_runs_workbook import comparison_workbook
+from members.downloads import made
 from members.ui import Tone
 
 RUNS_OFFERED = 60
 LINES_SHOWN = 15
 """Of each section of a comparison; the workbook has them all."""
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _NEEDED = ("state", "platforms", "narrow", "created_at", "finished_at", "open_findings")
 
 
@@ -46,7 +46,7 @@ class PairForm(forms.Form):
 
 def _title(run: AuditRun) -> str:
     at = timezone.localtime(run.finished_at)
-    return f"{run}: {', '.join(name.capitalize() for name in run.platforms)}, {at.day} {at:%b %Y, %H:%M}"
+    return f"{run}: {', '.join(name.capitalize() for name in run.platforms)}, {at.day} {at:%b %Y, %H:%M %Z}"
 
 
 class RunReportPages:
@@ -92,7 +92,7 @@ class RunReportPages:
             messages.error(request, str(error))
             return HttpResponseRedirect(reverse("admin:audits_auditrun_change", args=[run_id]))
         name = f"customer_group_audit_run{run.pk}.pdf"
-        return HttpResponse(content, content_type="application/pdf", headers=_attached(name))
+        return made(content, name, content_type="application/pdf")
 
     def compare_view(self, request: HttpRequest) -> HttpResponse:
         """Two runs side by side; `?format=xlsx` is the same as a workbook with every line."""
@@ -106,7 +106,7 @@ class RunReportPages:
         compared = compare(form.cleaned_data["a"], form.cleaned_data["b"]) if form.is_valid() else None
         if compared is not None and request.GET.get("format") == "xlsx":
             name = f"audits_{compared.earlier.pk}_and_{compared.later.pk}.xlsx"
-            return HttpResponse(comparison_workbook(compared), content_type=XLSX, headers=_attached(name))
+            return made(comparison_workbook(compared), name)
         context = {
             **self.admin_site.each_context(request),
             "title": "Compare two audits",
@@ -166,7 +166,3 @@ def _sections(compared: TwoRuns) -> list[Section]:
         findings("Findings opened", "bad", compared.opened),
         findings("Findings resolved", "good", compared.resolved),
     ]
-
-
-def _attached(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}"'}

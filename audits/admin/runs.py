@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import PurePath
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -31,6 +30,8 @@ from audits.reports import NOT_WRITTEN, store_reports
 from audits.run_page import awaits_files, load_run_page, seconds_to_go
 from audits.tasks import enqueue
 from members.charts import percent
+from members.downloads import kept
+from members.form_fields import PlatformsField
 from members.list_filters import ALL, DefaultFilter
 from members.operations.admin.planning import may_plan, show_plan
 from members.platforms.types import Platform
@@ -41,12 +42,7 @@ from members.ui import DASH, NBSP, time_tag
 class StartForm(forms.Form):
     """What a new audit shall look at."""
 
-    platforms = forms.MultipleChoiceField(
-        choices=[(str(platform), platform.label) for platform in Platform],
-        initial=[str(platform) for platform in Platform],
-        widget=forms.CheckboxSelectMultiple,
-        help_text="Both are looked at side by side.",
-    )
+    platforms = PlatformsField(help_text="Both are looked at side by side.")
     deep = forms.BooleanField(
         required=False,
         label="Read every member list too",
@@ -134,7 +130,7 @@ class AuditRunAdmin(RunReportPages, RecordAdmin):
         form = StartForm(request.POST if request.method == "POST" else None)
         if form.is_valid():
             run = services.request_audit(
-                platforms=[Platform(name) for name in form.cleaned_data["platforms"]],
+                platforms=form.cleaned_data["platforms"],
                 deep=form.cleaned_data["deep"],
                 trigger=Trigger.PERSON,
                 requested_by=request.user if request.user.is_authenticated else None,
@@ -192,11 +188,7 @@ class AuditRunAdmin(RunReportPages, RecordAdmin):
         """A stored report, for those who may see the run."""
         run = self._visible(request, run_id)
         report = get_object_or_404(RunReport, run=run, format=format)
-        try:
-            file = report.file.open("rb")
-        except FileNotFoundError:
-            raise Http404("The report's file is gone from the storage.") from None
-        return FileResponse(file, as_attachment=True, filename=PurePath(str(report.file)).name)
+        return kept(report.file, gone="The report's file is gone from the storage.")
 
     def write_reports_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
         """Write the files anew from what is recorded, where the disk had refused or lost them."""

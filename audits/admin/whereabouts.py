@@ -15,15 +15,14 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_GET
-from openpyxl import Workbook
 
 from audits.whereabouts import Presence, Want, Whereabout, load_whereabouts
+from members.downloads import made
 from members.models import Employee
 from members.platforms.types import Platform
-from members.spreadsheet import Column, add_sheet
+from members.spreadsheet import Column, add_sheet, workbook_in
 from members.ui import Tone
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TONES: dict[Presence, Tone] = {
     Presence.PRESENT: "good",
     Presence.MISSING: "muted",
@@ -125,28 +124,19 @@ def respond(request: HttpRequest, employee: Employee, context: dict[str, Any], t
 
 
 def _workbook(employee: Employee, rows: list[Whereabout]) -> HttpResponse:
-    book, file = Workbook(write_only=True), BytesIO()
-    add_sheet(
-        book,
-        "Groups",
-        _COLUMNS,
+    lines = (
         (
-            (
-                row.platform.label,
-                row.group_name,
-                row.group_id,
-                row.category,
-                str(row.presence),
-                str(row.want),
-                row.why,
-            )
-            for row in rows
-        ),
+            row.platform.label,
+            row.group_name,
+            row.group_id,
+            row.category,
+            str(row.presence),
+            str(row.want),
+            row.why,
+        )
+        for row in rows
     )
-    book.save(file)
+    with workbook_in(file := BytesIO()) as book:
+        add_sheet(book, "Groups", _COLUMNS, lines)
     name = f"whereabouts_{employee.key}_{timezone.now():%Y%m%d_%H%M%S}.xlsx"
-    return HttpResponse(
-        file.getvalue(),
-        content_type=XLSX,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return made(file.getvalue(), name)

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from groupadmin.api.models import ApiToken
 from groupadmin.api.tokens import make_token, revoke_token
+from members.form_fields import DayField
 from members.records import RecordAdmin
 from members.ui import Tone, badge, time_tag
 
@@ -32,9 +33,8 @@ def _today() -> date:
 class TokenForm(forms.ModelForm):
     """What a new token is for, and until when."""
 
-    expires = forms.DateField(
+    expires = DayField(
         label="Until",
-        widget=forms.DateInput(attrs={"type": "date"}),
         initial=lambda: _today() + USUAL_LIFETIME,
         help_text="The last day on which it opens anything (UTC); a year away at the most.",
     )

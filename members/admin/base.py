@@ -18,6 +18,7 @@ from import_export.admin import ExportMixin, ImportMixin
 from import_export.forms import ImportForm, SelectableFieldsExportForm
 from simple_history.admin import SimpleHistoryAdmin
 
+from members.admin.versions import PlainChanges
 from members.odd_addresses import OddAddresses
 from members.table_files import Csv, UnreadableTable, UploadStorage, Xlsx
 from members.tables import MAX_ROWS, TableResult, label
@@ -129,6 +130,9 @@ class HistoryAdmin(OddAddresses, SimpleHistoryAdmin):
             raise PermissionDenied
         response: HttpResponse = super().history_form_view(request, *args, **options)
         return response
+
+    def get_historical_record_context_helper(self, request: HttpRequest, record: Any) -> PlainChanges:
+        return PlainChanges(self.model, record)
 
 
 class PolicyAdmin(TableImportMixin, TableExportMixin, HistoryAdmin):

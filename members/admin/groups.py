@@ -269,7 +269,9 @@ class GroupAdmin(SetCustomerAction, PolicyAdmin):
         return badge(group.get_privacy_display(), "bad" if group.privacy == Privacy.PUBLIC else "muted")
 
     @admin.display(description="History", ordering="history_visibility")
-    def history_badge(self, group: Group) -> SafeString:
+    def history_badge(self, group: Group) -> SafeString | str:
+        if group.history_visibility == History.NOT_APPLICABLE:
+            return DASH
         hidden = group.history_visibility == History.HIDDEN
         return badge(group.get_history_visibility_display(), "warn" if hidden else "muted")
 
@@ -296,9 +298,9 @@ class GroupAdmin(SetCustomerAction, PolicyAdmin):
     @admin.action(description="Pin the present category", permissions=["change"])
     def pin_category(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
         count = services.pin_categories(groups=queryset)
-        messages.success(request, f"{count} pinned.")
+        messages.success(request, f"Categories pinned: {count:,}.")
 
     @admin.action(description="Let the name decide the category", permissions=["change"])
     def unpin_category(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
         count = services.unpin_categories(groups=queryset)
-        messages.success(request, f"{count} unpinned. The next audit goes by the names.")
+        messages.success(request, f"Categories unpinned: {count:,}. The next audit goes by the names.")

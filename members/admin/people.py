@@ -30,8 +30,18 @@ _STATUS_TONES: dict[str, Tone] = {
 }
 
 
+class _WithoutMemberships:
+    """Deleting a team, or somebody in it: who was in which team needs no line each."""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        to_delete, counts, *rest = super().get_deleted_objects(objs, request)  # type: ignore[misc]
+        memberships = Employee.teams.through._meta
+        counts.pop(memberships.verbose_name_plural, None)
+        return (_without(to_delete, f"{capfirst(memberships.verbose_name)}: "), counts, *rest)
+
+
 @admin.register(Team)
-class TeamAdmin(PolicyAdmin):
+class TeamAdmin(_WithoutMemberships, PolicyAdmin):
     resource_classes = (TeamResource,)
     fixed_fields = ("key",)
     list_display = ("name", "key", "people", "rules_naming_it")
@@ -48,13 +58,6 @@ class TeamAdmin(PolicyAdmin):
                 people_count=Count("employees", distinct=True), rules_count=Count("rules", distinct=True)
             )
         )
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Without a line for everybody who is in it: they stay, and only leave the team."""
-        to_delete, counts, *rest = super().get_deleted_objects(objs, request)
-        memberships = Employee.teams.through._meta
-        counts.pop(memberships.verbose_name_plural, None)
-        return (_without(to_delete, f"{capfirst(memberships.verbose_name)}: "), counts, *rest)
 
     @admin.display(description="People", ordering="people_count")
     def people(self, team: Any) -> int:
@@ -104,7 +107,7 @@ class EmployeeAccountInline(admin.TabularInline):
 
 
 @admin.register(Employee)
-class EmployeeAdmin(PolicyAdmin):
+class EmployeeAdmin(_WithoutMemberships, PolicyAdmin):
     resource_classes = (EmployeeResource,)
     fixed_fields = ("key",)
     list_display = ("name", "title", "status_badge", "team_names", "slack", "telegram")
@@ -192,6 +195,9 @@ class EmployeeAdmin(PolicyAdmin):
 
     def _mark(self, request: HttpRequest, queryset: QuerySet[Employee], status: EmployeeStatus) -> None:
         count = services.set_status(employees=queryset, status=status)
+        if not count:
+            messages.info(request, f"Nothing changed: all of them are {status} already.")
+            return
         messages.success(request, f"{count} changed to {status}. The next audit goes by it.")
 
 

@@ -65,6 +65,10 @@ class PeopleAdmin(TableExportMixin, RecordAdmin):
         number: int = getattr(row, self.id_field)
         return number
 
+    def heading(self, row: Any) -> str:
+        """What the person is called, as in the list."""
+        return str(names_of([self.id_of(row)])[self.id_of(row)]) or str(self.id_of(row))
+
     @admin.display(description="Name")
     def person(self, row: Any) -> str:
         name: Name = getattr(row, "called", None) or names_of([self.id_of(row)])[self.id_of(row)]

@@ -61,6 +61,7 @@ class CommunityMemberAdmin(PeopleAdmin):
     list_display = ("telegram_id", "person", "what", "first_seen", "last_seen", "left")
     list_filter = (PresenceFilter, "role", "is_bot")
     fields = ("telegram_id", "name", "username", "what", "first_seen", "last_seen", "left")
+    change_form_template = "admin/records/change_form.html"
     empty_hint = "The member list has not been read yet: Seedings › “Read the members…” does it."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CommunityMember]:

@@ -54,7 +54,7 @@
 
     // On a phone a row becomes a card, whose lines need the names of their columns. On a desk a few words stay in
     // one line and long texts get the room to be read, as far as that fits into the page; a table that is too wide
-    // in any case has it all.
+    // in any case keeps them in one line.
     function labelledCells() {
         const table = document.getElementById("result_list");
         if (!table) {
@@ -75,8 +75,8 @@
             table.dataset.looks = looks;
             return table.scrollWidth <= table.parentElement.clientWidth;
         };
-        if (!["roomy", "snug", "tight"].some(fits)) {
-            table.dataset.looks = "roomy";
+        if (!["roomy", "snug", "close", "tight"].some(fits)) {
+            table.dataset.looks = "snug";
         }
     }
 
