@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from audits.models import AuditRun, Finding
-from groupadmin.sandbox.company import build_company
-from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack import SlackChannel, SlackUser
 from members.models import Employee
 from members.operations.models import Operation
 from members.platforms.types import Platform
 from tests.adding_world import add_missing_bo, bo_is_in, leave_bo_out
-from tests.audit_world import TINY, Office
+from tests.audit_world import Office, shared_office
 from tests.command_line import Told, run
 
-
-@pytest.fixture
-def fresh_office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
-    """Before its first audit."""
-    return Office(start_sandbox(build_company(TINY)))
+fresh_office = pytest.fixture(shared_office)
 
 
 @pytest.fixture
@@ -34,7 +27,7 @@ def channels(fresh_office: Office) -> list[SlackChannel]:
 @pytest.fixture
 def office(fresh_office: Office, channels: list[SlackChannel]) -> Office:
     """After its first audit, which found Bo to be missing in `channels`."""
-    fresh_office.audit()
+    fresh_office.audit_first()
     return fresh_office
 
 

@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from audits.additions.lines import Section, count_lines, read_lines
 from audits.additions.markdown import write_markdown
-from audits.additions.report import file_safe, report_name, store_reports, try_to_store_reports
+from audits.additions.report import report_name, store_reports, try_to_store_reports
 from audits.additions.workbook import LINES, write_workbook
 from audits.models import AuditRun, RunState
 from audits.models import Trigger as AuditTrigger
@@ -28,6 +28,7 @@ from members.markdown import escaped
 from members.models import Employee
 from members.operations.models import Operation, OperationReport, Step, Trigger
 from members.operations.plan import Plan, PlannedStep, Skipped, Target
+from members.operations.reports import file_safe
 from members.operations.services import Actor, plan_operation
 from members.operations.states import OperationState, StepState
 from members.platforms.outcomes import Outcome

@@ -12,9 +12,7 @@ from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from audits.models import AuditRun
-from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.company.staff import ACCOUNT
-from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack.faults import (
     Drop,
     HttpStatus,
@@ -25,7 +23,7 @@ from groupadmin.sandbox.slack.faults import (
     Truncated,
 )
 from members.models import Group, ScopeLine
-from tests.audit_world import TINY, Office, Outcome, changes, findings
+from tests.audit_world import TINY, Office, changes, findings, no_patience, said, tiny_office
 
 pytestmark = pytest.mark.django_db
 
@@ -34,21 +32,8 @@ HOUR = 3600
 FOR_EVER: dict[str, Any] = {"times": None}
 
 
-@pytest.fixture
-def office(start_sandbox: Callable[..., Sandbox]) -> Office:
-    return Office(start_sandbox(build_company(TINY)))
-
-
-@pytest.fixture
-def impatient(settings: Settings) -> None:
-    """No pause is waited for: what does not work at once has failed."""
-    settings.AUDIT_PATIENCE_SECONDS = 0
-
-
-def said(outcome: Outcome) -> str:
-    """The one line of a failed audit."""
-    assert outcome.error and "\n" not in outcome.error and "Traceback" not in outcome.error
-    return outcome.error
+office = pytest.fixture(tiny_office)
+impatient = pytest.fixture(no_patience)
 
 
 def test_a_scope_line_that_takes_for_ever_fails_the_audit_with_its_name(office: Office) -> None:
@@ -167,7 +152,7 @@ class TestSlackHasTrouble:
         ids=lambda bad: type(bad.effect).__name__,
     )
     def test_that_lasts_from_the_start(self, office: Office, bad: BadAnswer) -> None:
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         before = findings()
         office.slack.script.add(bad.method, bad.effect, times=None)
         outcome = office.audit(SLACK)
@@ -191,7 +176,7 @@ class TestSlackHasTrouble:
         ids=lambda bad: f"{bad.method} {type(bad.effect).__name__}",
     )
     def test_that_comes_in_the_middle_of_the_run(self, office: Office, bad: BadAnswer) -> None:
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         fix_everything(office)
         was_open = findings()
         office.slack.empty_pages = False
@@ -210,7 +195,7 @@ class TestSlackHasTrouble:
 
     @pytest.mark.usefixtures("impatient")
     def test_what_was_read_before_is_kept(self, office: Office) -> None:
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         fix_everything(office)
         office.slack.script.add("users.conversations", HttpStatus(500), skip=4, **FOR_EVER)
 

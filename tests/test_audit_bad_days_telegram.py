@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
-from groupadmin.sandbox.company import build_company
-from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.telegram.effects import Drop as CutLine
 from groupadmin.sandbox.telegram.effects import RpcFault
 from members.models import Group
-from tests.audit_world import TINY, Office, Outcome, changes, findings
+from tests.audit_world import Office, changes, findings, no_patience, said, tiny_office
 
 pytestmark = pytest.mark.django_db
 
@@ -22,21 +20,8 @@ HOUR = 3600
 FOR_EVER: dict[str, Any] = {"times": None}
 
 
-@pytest.fixture
-def office(start_sandbox: Callable[..., Sandbox]) -> Office:
-    return Office(start_sandbox(build_company(TINY)))
-
-
-@pytest.fixture
-def impatient(settings: Settings) -> None:
-    """No pause is waited for: what does not work at once has failed."""
-    settings.AUDIT_PATIENCE_SECONDS = 0
-
-
-def said(outcome: Outcome) -> str:
-    """The one line of a failed audit."""
-    assert outcome.error and "\n" not in outcome.error and "Traceback" not in outcome.error
-    return outcome.error
+office = pytest.fixture(tiny_office)
+impatient = pytest.fixture(no_patience)
 
 
 class TestTelegramIsNotSetUp:
@@ -74,7 +59,7 @@ class TestTelegramHasTrouble:
         assert outcome.document["run"]["waited_seconds"] >= 1
 
     def test_a_long_wait_before_people_are_read_leaves_them_unread(self, office: Office) -> None:
-        office.audit(TELEGRAM)
+        office.audit_first(TELEGRAM)
         before = findings()
         for key in ("bo", "di", "eve"):
             join_everywhere(office, key)
@@ -105,7 +90,7 @@ class TestTelegramHasTrouble:
     def test_a_history_that_was_not_read_proves_nothing(self, office: Office) -> None:
         hidden = office.chat(lambda truth, chat: chat.kind == "supergroup")
         hidden.hidden_prehistory = True
-        office.audit(TELEGRAM)
+        office.audit_first(TELEGRAM)
         finding = ("telegram", str(hidden.id), "hidden_history", "")
         assert finding in findings()
         Group.objects.update(history_visibility="unknown", history_read_at=None)
@@ -121,7 +106,7 @@ class TestTelegramHasTrouble:
         assert (outcome.code, outcome.state) == (0, "complete")
 
     def test_a_line_that_is_cut_again_and_again(self, office: Office) -> None:
-        office.audit(TELEGRAM)
+        office.audit_first(TELEGRAM)
         before = findings()
         office.telegram.script.add("GetCommonChats", CutLine(), skip=3, **FOR_EVER)
 
@@ -132,7 +117,7 @@ class TestTelegramHasTrouble:
         assert (changes(outcome), findings()) == ([], before)
 
     def test_a_session_that_is_ended_in_the_middle(self, office: Office) -> None:
-        office.audit(TELEGRAM)
+        office.audit_first(TELEGRAM)
         before = findings()
         office.telegram.script.add("GetCommonChats", RpcFault("AUTH_KEY_UNREGISTERED"), skip=3, **FOR_EVER)
 

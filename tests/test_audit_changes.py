@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.utils import timezone
-from pytest_django import Settings
 
-from groupadmin.sandbox.company import build_company
-from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack.faults import Delay, SlackError
 from groupadmin.sandbox.telegram.world import TelegramChat
 from members.models import Category, Exclusion, Group
-from tests.audit_world import TINY, Meanwhile, Office, changes, channel_without_bo, findings, missing_bo
+from tests.audit_world import (
+    TINY,
+    Meanwhile,
+    Office,
+    changes,
+    channel_without_bo,
+    clock_put_forward,
+    findings,
+    missing_bo,
+    no_patience,
+    tiny_office,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -24,32 +30,17 @@ SLACK, TELEGRAM = "--platform=slack", "--platform=telegram"
 NEVER_ANSWERS = {"effect": SlackError("internal_error"), "times": None}
 
 
-@pytest.fixture
-def office(start_sandbox: Callable[..., Sandbox]) -> Office:
-    return Office(start_sandbox(build_company(TINY)))
+office = pytest.fixture(tiny_office)
+pass_days = pytest.fixture(clock_put_forward)
 
 
-@pytest.fixture
-def pass_days(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """`pass_days(n)`: from now on it is n days later than it really is."""
-    real_now = timezone.now
-
-    def set_clock(days: int) -> None:
-        monkeypatch.setattr(timezone, "now", lambda: real_now() + timedelta(days=days))
-
-    return set_clock
-
-
-@pytest.fixture
-def impatient(settings: Settings) -> None:
-    """No pause is waited for: what does not work at once has failed."""
-    settings.AUDIT_PATIENCE_SECONDS = 0
+impatient = pytest.fixture(no_patience)
 
 
 class TestAGroup:
     def test_that_is_archived_leaves_the_audit_and_comes_back(self, office: Office) -> None:
         channel = channel_without_bo(office)
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         channel.is_archived = True
 
         archived = office.audit(SLACK)
@@ -63,7 +54,7 @@ class TestAGroup:
 
     def test_that_nobody_lets_us_see_is_a_blind_spot_and_no_good_news(self, office: Office) -> None:
         channel = channel_without_bo(office)
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         del channel.members[office.slack_id("ada")]
         channel.members[office.slack_id("bo")] = None
 
@@ -77,7 +68,7 @@ class TestAGroup:
 
     def test_that_can_be_seen_again(self, office: Office) -> None:
         channel = channel_without_bo(office)
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         del channel.members[office.slack_id("ada")]
         office.audit(SLACK)
         channel.members |= dict.fromkeys([office.slack_id("ada"), office.slack_id("bo")])
@@ -92,7 +83,7 @@ class TestAGroup:
     def test_that_has_a_new_name_is_the_same_group(self, office: Office) -> None:
         channel = channel_without_bo(office)
         channel.name = "acme-ibtc-bitsafe"
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         channel.name = "renamed-bitsafe"
 
         second = office.audit(SLACK)
@@ -104,7 +95,7 @@ class TestAGroup:
 
     def test_whose_new_name_is_out_of_scope(self, office: Office) -> None:
         channel = channel_without_bo(office)
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         channel.name = "somebody-elses"
 
         second = office.audit(SLACK)
@@ -116,7 +107,7 @@ class TestAGroup:
     def test_that_became_a_supergroup(self, office: Office, still_listed: bool) -> None:
         """Telegram lists the old basic group beside the new one, until we delete it from our list."""
         old = office.chat(lambda truth, chat: chat.kind == "basic" and truth.required_missing != frozenset())
-        office.audit(TELEGRAM)
+        office.audit_first(TELEGRAM)
         mine = {finding[2:] for finding in findings() if finding[1] == str(old.id)}
         new = migrate(office, old)
         if not still_listed:
@@ -135,7 +126,7 @@ class TestAGroup:
 class TestWhatPeopleDecided:
     def test_goes_on_when_a_group_becomes_a_supergroup(self, office: Office) -> None:
         old = office.chat(lambda truth, chat: chat.kind == "basic" and truth.required_missing != frozenset())
-        office.audit(TELEGRAM)
+        office.audit_first(TELEGRAM)
         internal = Category.objects.get(key="internal")
         Group.objects.filter(external_id=old.id).update(category=internal, category_pinned=True)
         Exclusion.objects.create(
@@ -152,7 +143,7 @@ class TestWhatPeopleDecided:
     @pytest.mark.django_db(transaction=True)
     def test_while_an_audit_runs_is_not_overwritten_by_it(self, office: Office) -> None:
         channel = office.channel(lambda truth, channel: truth.category == "customer")
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         group = Group.objects.filter(external_id=channel.id)
         intro = Category.objects.get(key="intro")
 
@@ -169,7 +160,7 @@ class TestWhatPeopleDecided:
 class TestHistory:
     def test_a_setting_is_trusted_for_a_week(self, office: Office, pass_days: Callable[[int], None]) -> None:
         chat = office.chat(lambda truth, chat: truth.history == "visible")
-        office.audit(TELEGRAM)
+        office.audit_first(TELEGRAM)
         chat.hidden_prehistory = True
         pass_days(6)
 
@@ -185,7 +176,7 @@ class TestHistory:
 class TestWhatARunDidNotSee:
     def test_stays_as_it_was_where_a_persons_channels_could_not_be_read(self, office: Office) -> None:
         channel = channel_without_bo(office)
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         channel.members[office.slack_id("bo")] = None
         bo = office.slack_id("bo")
         office.slack.script.add(
@@ -229,7 +220,7 @@ class TestWhatARunDidNotSee:
         assert (partial.code, seen) == (3, []), "not even ourselves, whichever list came first"
 
     def test_is_nothing_of_the_other_platform(self, office: Office) -> None:
-        office.audit()
+        office.audit_first()
         before = {finding for finding in findings() if finding[0] == "telegram"}
         for chat in office.company.telegram.chats.values():
             chat.title = "Out of scope - archived"

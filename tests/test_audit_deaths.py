@@ -31,7 +31,7 @@ from tests.remediation_world import confirmed, planned
 def office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
     """Audited once; from now on a rule adds Bo to Slack's channels by itself."""
     office = Office(start_sandbox(build_company(TINY)))
-    office.audit()
+    office.audit_first()
     MembershipRule.objects.create(
         platform=Platform.SLACK, employee=Employee.objects.get(key="bo"), auto_add=True
     )

@@ -8,14 +8,12 @@ import pytest
 
 from groupadmin.sandbox.company import Company, build_company, tricky_company
 from groupadmin.sandbox.runner import Sandbox
-from tests.audit_world import TINY, Meanwhile, Office, changes, findings, sorted_lists
+from tests.audit_world import TINY, Meanwhile, Office, changes, findings, sorted_lists, tiny_office
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def office(start_sandbox: Callable[..., Sandbox]) -> Office:
-    return Office(start_sandbox(build_company(TINY)))
+office = pytest.fixture(tiny_office)
 
 
 @pytest.mark.parametrize("company", [build_company(TINY), tricky_company()], ids=["tiny", "tricky"])

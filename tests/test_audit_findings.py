@@ -11,31 +11,25 @@ import pytest
 from django.utils import timezone
 
 from audits.models import AuditRun, Finding
-from groupadmin.sandbox.company import build_company
 from groupadmin.sandbox.company.policy import exclusion
-from groupadmin.sandbox.runner import Sandbox
 from members.models import Category, Employee, Group
-from tests.audit_world import TINY, Office, changes, channel_without_bo, findings, missing_bo
+from tests.audit_world import (
+    Office,
+    changes,
+    channel_without_bo,
+    clock_put_forward,
+    findings,
+    missing_bo,
+    tiny_office,
+)
 
 pytestmark = pytest.mark.django_db
 
 SLACK = "--platform=slack"
 
 
-@pytest.fixture
-def office(start_sandbox: Callable[..., Sandbox]) -> Office:
-    return Office(start_sandbox(build_company(TINY)))
-
-
-@pytest.fixture
-def pass_days(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """`pass_days(n)`: from now on it is n days later than it really is."""
-    real_now = timezone.now
-
-    def set_clock(days: int) -> None:
-        monkeypatch.setattr(timezone, "now", lambda: real_now() + timedelta(days=days))
-
-    return set_clock
+office = pytest.fixture(tiny_office)
+pass_days = pytest.fixture(clock_put_forward)
 
 
 def employee(office: Office, key: str) -> dict[str, Any]:
@@ -67,7 +61,7 @@ class TestAMissingPerson:
 
     def test_who_leaves_again_reopens_the_finding(self, office: Office) -> None:
         channel = channel_without_bo(office)
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         channel.members[office.slack_id("bo")] = None
         office.audit(SLACK)
         del channel.members[office.slack_id("bo")]
@@ -86,7 +80,7 @@ class TestAMissingPerson:
     def test_who_left_the_company_is_not_missed(self, office: Office) -> None:
         absent = channel_without_bo(office)
         present = office.channel(lambda truth, channel: "bo" in truth.required_present)
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         employee(office, "bo")["status"] = "offboarded"
         office.load_policy()
 
@@ -100,7 +94,7 @@ class TestAMissingPerson:
         present = office.channel(lambda truth, channel: "bo" in truth.required_present)
         employee(office, "bo")["status"] = "offboarded"
         office.load_policy()
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         employee(office, "bo")["status"] = "active"
         office.load_policy()
 
@@ -112,7 +106,7 @@ class TestAMissingPerson:
 
     def test_who_was_taken_out_of_the_policy_is_forgotten(self, office: Office) -> None:
         channel = channel_without_bo(office)
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         policy = office.company.policy
         policy["employees"].remove(employee(office, "bo"))
         policy["exclusions"] = [line for line in policy["exclusions"] if line["employee"] != "bo"]
@@ -126,7 +120,7 @@ class TestAMissingPerson:
 
 class TestThePolicy:
     def test_a_rule_that_is_gone_takes_its_findings_along(self, office: Office) -> None:
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         asked_by_the_rule = {finding for finding in findings() if finding[3] in ("fay", "gus", "hal", "ivy")}
         rules = office.company.policy["rules"]
         rules.remove({"platform": "slack", "team": "slack-crew", "level": "required"})
@@ -139,7 +133,7 @@ class TestThePolicy:
 
     def test_a_rule_that_is_milder_changes_the_kind(self, office: Office) -> None:
         channel = channel_without_bo(office)
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         for rule in office.company.policy["rules"]:
             if rule["platform"] == "slack":
                 rule["level"] = "optional"
@@ -152,7 +146,7 @@ class TestThePolicy:
 
     def test_a_category_that_does_not_need_everybody_misses_nobody(self, office: Office) -> None:
         channel = channel_without_bo(office)
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         internal = Category.objects.get(key="internal")
         Group.objects.filter(external_id=channel.id).update(category=internal, category_pinned=True)
 
@@ -193,7 +187,7 @@ class TestThePolicy:
     def test_an_exception_for_a_kind_of_finding(self, office: Office) -> None:
         channel = office.channel()
         channel.name = "acme-ibtc-bitsafe"
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         office.company.policy["exclusions"].append(
             exclusion("slack", channel.id, kind="deprecated_name", reason="Renamed when the contract ends.")
         )
@@ -211,7 +205,7 @@ class TestThePolicy:
             exclusion("slack", channel.id, employee="bo", reason="On leave.", expires=last_day.isoformat())
         )
         office.load_policy()
-        office.audit(SLACK)
+        office.audit_first(SLACK)
         pass_days(1)
 
         on_the_last_day = office.audit(SLACK)
@@ -226,7 +220,7 @@ class TestThePolicy:
 class TestIdentity:
     @pytest.mark.parametrize("platform", ["slack", "telegram"])
     def test_a_new_username_is_followed_reported_and_then_known(self, office: Office, platform: str) -> None:
-        office.audit()
+        office.audit_first()
         before = findings()
         office.company.staff["bo"].slack_account.name = "bo.renamed"
         office.company.staff["bo"].telegram_account.usernames[:] = ["borenamed"]

@@ -212,9 +212,12 @@ class TestFindingsList:
         shown = read(viewer, FINDINGS)
         assert "Nothing here is open" in shown
         assert "Show all 1" in shown
+        assert "filter-button" in shown, "what is hidden can be asked for"
 
-    def test_an_empty_record_says_what_to_do(self, viewer: Client) -> None:
-        assert "Run an audit" in read(viewer, FINDINGS)
+    def test_an_empty_record_says_what_to_do_and_offers_no_filters(self, viewer: Client) -> None:
+        shown = read(viewer, FINDINGS)
+        assert "Run an audit" in shown
+        assert "filter-button" not in shown
 
     def test_a_run_leads_to_what_it_changed_whatever_became_of_it_since(self, viewer: Client) -> None:
         first = slack_run("acme-bitsafe", "globex-bitsafe")

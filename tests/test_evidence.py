@@ -30,6 +30,7 @@ from audits.evidence.verifying import NotWhole, verify_pack
 from audits.evidence.writing import Wish, write_pack
 from audits.models import RunReport
 from groupadmin.roles import AUDITOR, give_roles
+from members import job_files
 from members.models import Employee, Exclusion
 from members.operations import activity
 from members.operations.activity import Event
@@ -412,7 +413,7 @@ def test_who_may_only_look_takes_nothing_away(client: Client) -> None:
 def test_a_job_that_is_stopped_goes_on_and_one_on_a_broken_record_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(packs, "HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(job_files, "HEARTBEAT_SECONDS", 0.0)
     pack = request_pack(period=PERIOD, asked_by="vera")
     assert run_pack(pack.pk, stopping=lambda: True).state == "waiting"
     assert run_pack(pack.pk).state == "done"

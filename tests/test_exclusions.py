@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -22,6 +22,7 @@ from members.notices.models import Notice
 from members.operations.models import ActivityEvent
 from members.services import load_policy
 from tests.audit_rows import ADA, BOB, slack_run, stored
+from tests.visitors import staff
 from tests.worlds import channel, in_groups, judge, policy, seen
 
 pytestmark = pytest.mark.django_db
@@ -31,24 +32,16 @@ ADD = reverse("admin:audits_exclusionrequest_add")
 LIST = reverse("admin:members_exclusion_changelist")
 
 
-def signed_in(name: str, *codenames: str) -> Client:
-    user = User.objects.create_user(name, is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 @pytest.fixture
 def asker() -> Client:
     """May ask, and nothing else."""
-    return signed_in("asker", "add_exclusionrequest", "view_finding")
+    return staff("asker", "add_exclusionrequest", "view_finding")
 
 
 @pytest.fixture
 def operator() -> Client:
     """May grant."""
-    return signed_in("operator", "add_exclusion", "view_exclusion", "change_exclusion", "view_finding")
+    return staff("operator", "add_exclusion", "view_exclusion", "change_exclusion", "view_finding")
 
 
 def ask(client: Client, **values: Any) -> ExclusionRequest:
@@ -133,7 +126,7 @@ def test_where_two_are_needed_nobody_grants_their_own(
     assert decide(asker, mine).status_code == 403
     assert not Exclusion.objects.exists()
 
-    decide(signed_in("second", "add_exclusion"), mine)
+    decide(staff("second", "add_exclusion"), mine)
     exclusion = Exclusion.objects.get()
     assert exclusion.granted_by == "second"
     # What was granted is not changed either: it is asked for anew.
@@ -143,7 +136,7 @@ def test_where_two_are_needed_nobody_grants_their_own(
     assert operator.get(reverse("admin:members_exclusion_import")).status_code == 403
 
     again = ask(operator, reason="Still.", expires="")
-    decide(signed_in("third", "add_exclusion"), again)
+    decide(staff("third", "add_exclusion"), again)
     exclusion.refresh_from_db()
     assert (exclusion.reason, exclusion.expires, exclusion.granted_by) == ("Still.", None, "third")
 
@@ -173,7 +166,7 @@ def test_who_may_only_ask_asks_also_from_a_finding_and_may_take_it_back(
 
 
 def test_only_who_has_something_to_do_with_requests_sees_them() -> None:
-    nobody = signed_in("nobody", "view_finding")
+    nobody = staff("nobody", "view_finding")
 
     assert nobody.get(reverse("admin:audits_exclusionrequest_changelist")).status_code == 403
     assert nobody.get(ADD).status_code == 403

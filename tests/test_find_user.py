@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.test import Client
 from django.urls import reverse
 from openpyxl import load_workbook
 from pytest_django import Settings
@@ -28,6 +26,7 @@ from telegram_ops.find import Depth, Found, find_people
 from telegram_ops.references import PersonUnclear, sought
 from tests.audit_world import TINY, Office
 from tests.command_line import run
+from tests.visitors import client_of
 
 SLACK, TELEGRAM = Platform.SLACK, Platform.TELEGRAM
 EVERYWHERE = (SLACK, TELEGRAM)
@@ -108,7 +107,7 @@ def test_an_employee_is_not_looked_for_where_nothing_leads_to_them() -> None:
 def office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
     """After its first audit."""
     office = Office(start_sandbox(build_company(TINY)))
-    office.audit()
+    office.audit_first()
     for server in (office.slack, office.telegram):
         server.calls.clear()
     return office
@@ -306,26 +305,17 @@ class TestTheCommand:
         assert (nobody.code, nobody.complaint) == (2, "Nobody on Telegram has the username @nobody_has_this.")
 
 
-def reader(*rights: str) -> Client:
-    user = User.objects.create_user("rosa", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    user.user_permissions.add(*Permission.objects.filter(codename__in=rights))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 class TestThePage:
     def test_is_for_those_with_the_right(self, db: None) -> None:
         address = reverse("admin:find_person")
-        without = reader()
+        without = client_of()
 
         assert without.get(address).status_code == 403
         assert address not in without.get(reverse("admin:index")).content.decode()
         assert without.post(address).status_code == 405
 
     def test_shows_what_it_found_and_changes_nothing(self, office: Office) -> None:
-        client = reader("find_person")
+        client = client_of("find_person")
         page = client.get(reverse("admin:find_person"), {"q": "bo"})
         html = page.content.decode()
 
@@ -338,7 +328,7 @@ class TestThePage:
         assert office.slack.writes.effects() == []
 
     def test_says_what_is_wrong_with_the_name(self, office: Office) -> None:
-        client = reader("find_person")
+        client = client_of("find_person")
 
         assert (
             "No employee is called"

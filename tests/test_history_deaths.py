@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +25,7 @@ from members.operations import lease
 from members.operations.owner import new_owner
 from members.platforms.types import Platform
 from tests.history_world import CHAT, conversation, group, said, sent, slack, sync, telegram, ts
-from tests.processes import ROOT, environment, eventually, test_database_url
+from tests.processes import eventually, kill, supervisor
 from tests.slack_world import ACME
 from tests.telegram_reading import ADA as TG_ADA
 from tests.telegram_reading import BOB as TG_BOB
@@ -63,9 +59,8 @@ def forum() -> list[TelegramMessage]:
     return messages
 
 
-@contextmanager
-def supervisor(settings: Settings, folder: Path) -> Iterator[Callable[[], int]]:
-    """`start()` has a worker process begin on the servers of the settings, and returns its id."""
+def workers(settings: Settings, folder: Path) -> AbstractContextManager[Callable[[], int]]:
+    """They work on the servers of the settings."""
     names = (
         "SLACK_USER_TOKEN",
         "SLACK_API_URL",
@@ -73,45 +68,19 @@ def supervisor(settings: Settings, folder: Path) -> Iterator[Callable[[], int]]:
         "TELEGRAM_SERVER",
         "TELEGRAM_SERVER_KEY",
     )
-    env = environment(
-        DJANGO_SETTINGS_MODULE="tests.worker_settings",
-        DATABASE_URL=test_database_url(),
-        VAR_DIR=str(folder),
+    return supervisor(
+        "tests.history_process",
+        folder,
         HISTORY_RETENTION_DAYS="0",
         TELEGRAM_API_ID="1",
         TELEGRAM_API_HASH="invented",
         **{name: getattr(settings, name) for name in names},
     )
-    with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.history_process"],
-            cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-        ) as process,
-    ):  # fmt: skip
-        assert process.stdin is not None and process.stdout is not None
-        orders, answers = process.stdin, process.stdout
-
-        def start() -> int:
-            orders.write("\n")
-            orders.flush()
-            return int(answers.readline())
-
-        yield start
-        orders.close()
-        process.kill()
 
 
 def ended(job: SyncJob) -> bool:
     job.refresh_from_db()
     return job.finished
-
-
-def kill(process: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(process, signal.SIGKILL)
-        while True:
-            os.kill(process, 0)
 
 
 def test_workers_that_are_killed_lose_nothing_and_keep_nothing_twice(
@@ -121,7 +90,7 @@ def test_workers_that_are_killed_lose_nothing_and_keep_nothing_twice(
     with (
         slack(settings, slacks_messages()) as sandbox,
         telegram(settings, tmp_path, forum(), migrated_from=OLD_CHAT, forum=True) as server,
-        supervisor(settings, tmp_path) as start,
+        workers(settings, tmp_path) as start,
     ):
         before = add_group(server.world, OLD_CHAT, TG_ADA, TG_BOB, kind="basic", migrated_to=CHAT)
         before.messages = [sent(number, text=f"before {number}") for number in range(1, BEFORE + 1)]
@@ -135,7 +104,8 @@ def test_workers_that_are_killed_lose_nothing_and_keep_nothing_twice(
                 time.sleep(0.002)
             time.sleep(chance.uniform(0, 0.03))
             assert not ended(job), "it was too quick to be killed so often"
-            kill(worker)
+            with suppress(ProcessLookupError):
+                kill(worker)
             worker = start()
         eventually(lambda: ended(job))
         assert (job.state, job.message) == (JobState.DONE, "")
@@ -153,7 +123,7 @@ def test_workers_that_are_killed_lose_nothing_and_keep_nothing_twice(
 
 
 def test_two_workers_on_one_sync(settings: Settings, tmp_path: Path) -> None:
-    with slack(settings, slacks_messages()) as sandbox, supervisor_of_slack(settings, tmp_path) as start:
+    with slack(settings, slacks_messages()) as sandbox, workers_on_slack(settings, tmp_path) as start:
         sandbox.page_cap, sandbox.latency = 200, 0.005
         job = request_sync(groups=[group(Platform.SLACK)], asked_by="ada")
         start()
@@ -164,11 +134,9 @@ def test_two_workers_on_one_sync(settings: Settings, tmp_path: Path) -> None:
     assert counts["conversations.replies"] <= THREADS + 10, "one of them works, the other one waits"
 
 
-@contextmanager
-def supervisor_of_slack(settings: Settings, folder: Path) -> Iterator[Callable[[], int]]:
+def workers_on_slack(settings: Settings, folder: Path) -> AbstractContextManager[Callable[[], int]]:
     settings.TELEGRAM_SESSION = settings.TELEGRAM_SERVER = settings.TELEGRAM_SERVER_KEY = ""
-    with supervisor(settings, folder) as start:
-        yield start
+    return workers(settings, folder)
 
 
 def test_limits_are_waited_for(settings: Settings, tmp_path: Path) -> None:

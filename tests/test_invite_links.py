@@ -71,7 +71,7 @@ def chats(office: Office) -> list[TelegramChat]:
     for chat in found[:2]:
         chat.creator = office.company.telegram_account_id
     office.company.telegram.users[bo].refuses_invites = True
-    office.audit("--platform=telegram")
+    office.audit_first("--platform=telegram")
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
+from audits.custody import take
 from audits.events.listening import ListenerBusy, listen
 from audits.events.looking import LONGEST_HOLD, _request, tend
 from audits.events.models import LiveEvent
@@ -107,7 +109,7 @@ def outside(*groups: str) -> set[FindingId]:
 def test_what_happens_in_a_channel_is_judged_within_seconds_and_nothing_elsewhere_changes(
     office: Office,
 ) -> None:
-    office.audit()
+    office.audit_first()
     channel = office.channel(lambda truth, channel: channel.name == "acme-bitsafe")
     ada, bo = office.slack_id("ada"), office.slack_id("bo")
     before, spoke = outside(channel.id, "C9NEW"), speaking_runs()
@@ -237,7 +239,7 @@ def test_a_listener_says_what_keeps_it(office: Office, settings: Settings) -> No
 
 
 def test_the_telegram_account_hears_and_lets_others_use_it_and_misses_nothing(office: Office) -> None:
-    office.audit("--platform", "telegram")
+    office.audit_first("--platform", "telegram")
     chat = office.chat(lambda truth, chat: truth.category == "customer" and len(chat.members) < 50)
     stored = Group.objects.get(platform=TELEGRAM, external_id=str(chat.id))
     Conversation.objects.create(group=stored, kept=True, read_at=timezone.now())
@@ -305,6 +307,23 @@ def test_what_an_operation_of_ours_brings_about_waits_for_the_audit_that_verifie
     assert _request(SLACK, now=timezone.now()) is not None, "but not for ever"
 
 
+@pytest.mark.services
+def test_a_listener_whose_clock_is_ahead_takes_no_audit_for_dead(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    run = request_audit(platforms=[SLACK], trigger=Trigger.PERSON)
+    take(run.pk)
+    run.parts.update(owner="another-machine:1:x")
+    heard = {"what": "joined", "heard_at": now, "last_heard_at": now, "due_at": now}
+    LiveEvent.objects.create(platform=SLACK, group_external_id="C1", **heard)
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(hours=1))
+
+    assert tend(SLACK) is None
+
+    assert run.parts.get().state == "running"
+
+
 def whole_audit() -> str:
     """What somebody else does with the account, in a thread of its own."""
     try:
@@ -332,7 +351,7 @@ def test_the_page_says_how_listeners_do_what_was_heard_and_who_looked(admin_clie
     Record(TELEGRAM, "another-machine:1:x").trouble("Nobody is signed in.")
     page = admin_client.get(reverse("admin:events_liveevent_changelist")).content.decode()
     for text in (
-        ">listening<",
+        ">Listening<",
         "as Slack app",
         "1 group waits",
         "&lt;b&gt;acme",

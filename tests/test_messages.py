@@ -16,8 +16,9 @@ from groupadmin.sandbox.slack.faults import Drop as SlackDrop
 from groupadmin.sandbox.telegram.effects import Drop, Rewrite, RpcFault
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from members.operations import connections, kinds, services
+from members.operations.account_connection import AccountConnection
 from members.operations.kinds import Kind
-from members.operations.messages import GroupToJoin, Letter, MessageConnection, message_step
+from members.operations.messages import GroupToJoin, Letter, MessageExecutor, message_step
 from members.operations.models import Operation, Step
 from members.operations.plan import Cap, Plan, PlannedStep, Target
 from members.operations.states import StepState
@@ -102,7 +103,9 @@ def desk(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Desk:
         "sent",
         Outcome.ALREADY_THERE,
         cap=Cap,
-        connect=lambda platform, connection: MessageConnection(connections.account_on(platform, connection)),
+        connect=lambda platform, connection: AccountConnection(
+            connections.account_on(platform, connection), MessageExecutor
+        ),
         plan_again=lambda parameters: Plan(WRITING, ()),
         unwanted=lambda steps: {},
     )

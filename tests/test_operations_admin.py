@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from groupadmin.sandbox.slack import SlackSandbox, SlackWorld
+from groupadmin.sandbox.slack import SlackSandbox
 from members.operations import activity, runner, services
 from members.operations.activity import Event, verify
 from members.operations.admin.pages import load_plan_page
@@ -32,6 +32,7 @@ from members.operations.states import OperationState, StepState
 from members.operations.words import OUTCOME_WORDS, STEP_WORDS
 from members.platforms.outcomes import Outcome
 from tests.adding_people import REMOVING, Pair, confirmed, kinds_known, plan_of, planned, small_slack
+from tests.sandboxes import empty_slack
 from tests.slack_writing import ARCHIVED, BOB, NEW, NEWER, PRIVATE, effects
 
 pytestmark = pytest.mark.django_db
@@ -50,10 +51,7 @@ def _kinds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SlackSandbox]:
-    with SlackSandbox(SlackWorld()) as sandbox:
-        yield sandbox
+server = pytest.fixture(empty_slack, scope="module")
 
 
 @pytest.fixture

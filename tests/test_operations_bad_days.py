@@ -18,9 +18,10 @@ from groupadmin.sandbox.telegram.effects import Drop as Cut
 from groupadmin.sandbox.telegram.effects import RpcFault
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from members.operations import activity, custody, ledger, runner, services
+from members.operations.account_connection import AccountConnection
 from members.operations.display import step_label
 from members.operations.kinds import Executor
-from members.operations.membership import MembershipConnection
+from members.operations.membership import MembershipExecutor
 from members.operations.models import ActivityEvent, Operation
 from members.operations.plan import PlannedStep
 from members.platforms.base import CallMeter
@@ -518,7 +519,7 @@ class Broken:
 
     @asynccontextmanager
     async def open(self, meter: CallMeter) -> AsyncIterator[Executor]:
-        async with MembershipConnection(self.account, batch_size=1).open(meter) as sound:
+        async with AccountConnection(self.account, MembershipExecutor).open(meter) as sound:
             yield BrokenExecutor(self, sound)
 
     def keep_books(self) -> None:

@@ -51,7 +51,7 @@ def show(page: Page, live_server: LiveServer) -> Opener:
 def office(start_sandbox: Callable[..., Sandbox], settings: Settings) -> Office:
     """A company whose Slack was audited."""
     office = Office(start_sandbox(build_company(TINY)))
-    office.audit("--platform", "slack")
+    office.audit_first("--platform=slack")
     return office
 
 

@@ -7,10 +7,9 @@ import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -40,7 +39,7 @@ from tests.operations_world import (
     use_account,
     workspace,
 )
-from tests.processes import ROOT, celery_worker, environment, eventually, test_database_url
+from tests.processes import celery_worker, eventually, kill, supervisor
 from tests.servers import Postgres, own_postgres, own_redis
 
 CHANNELS, PEOPLE = 250, 2
@@ -63,46 +62,16 @@ def desk(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return install(Desk(), monkeypatch)
 
 
-@contextmanager
-def supervisor(slack: SlackSandbox, folder: Path, *, concurrency: int = 1) -> Iterator[Callable[[], int]]:
-    """`start()` has a worker process begin, and returns its id."""
-    env = environment(
-        DJANGO_SETTINGS_MODULE="tests.worker_settings",
-        DATABASE_URL=test_database_url(),
-        VAR_DIR=str(folder),
-        SLACK_API_URL=slack.api_url,
-        OPERATION_CONCURRENCY=str(concurrency),
-    )
-    with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.operations_process"],
-            cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-        ) as process,
-    ):  # fmt: skip
-        assert process.stdin is not None and process.stdout is not None
-        orders, answers = process.stdin, process.stdout
-
-        def start() -> int:
-            orders.write("\n")
-            orders.flush()
-            return int(answers.readline())
-
-        yield start
-        orders.close()
-        process.kill()
+def workers(
+    slack: SlackSandbox, folder: Path, *, concurrency: int = 1
+) -> AbstractContextManager[Callable[[], int]]:
+    module, calls = "tests.operations_process", str(concurrency)
+    return supervisor(module, folder, SLACK_API_URL=slack.api_url, OPERATION_CONCURRENCY=calls)
 
 
 def ended(operation: Operation) -> bool:
     operation.refresh_from_db()
     return operation.finished_at is not None
-
-
-def kill(process: int) -> None:
-    os.kill(process, signal.SIGKILL)
-    with suppress(ProcessLookupError):
-        while True:
-            os.kill(process, 0)
 
 
 def calls_in_doubt(operation: Operation) -> int:
@@ -128,7 +97,7 @@ def test_a_worker_that_is_killed_twenty_times(
     chance = random.Random(concurrency)
     in_doubt = []
     operation = desk.confirmed(everybody_everywhere(CHANNELS, PEOPLE))
-    with supervisor(slack, tmp_path, concurrency=concurrency) as start:
+    with workers(slack, tmp_path, concurrency=concurrency) as start:
         worker = start()
         for _ in range(KILLS):
             written = len(slack.writes.all()) + chance.randrange(30)
@@ -146,7 +115,7 @@ def test_a_worker_that_is_killed_twenty_times(
 
 def test_two_workers_on_one_operation(desk: Desk, slack: SlackSandbox, tmp_path: Path) -> None:
     operation = desk.confirmed(everybody_everywhere(40, PEOPLE))
-    with supervisor(slack, tmp_path) as start:
+    with workers(slack, tmp_path) as start:
         start()
         start()
         eventually(lambda: ended(operation))
@@ -158,7 +127,7 @@ def test_two_operations_take_turns(desk: Desk, slack: SlackSandbox, tmp_path: Pa
     """Two workers, one connection."""
     steps = everybody_everywhere(40, PEOPLE)
     first, second = desk.confirmed(steps[:40]), desk.confirmed(steps[40:])
-    with supervisor(slack, tmp_path) as start:
+    with workers(slack, tmp_path) as start:
         start()
         start()
         eventually(lambda: ended(first) and ended(second))

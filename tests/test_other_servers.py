@@ -20,8 +20,9 @@ from groupadmin.sandbox.telegram import dispatch
 from groupadmin.sandbox.telegram.effects import RpcFault
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from groupadmin.sandbox.telegram.world import TelegramWorld
+from members.platforms.configs import SlackConfig
 from members.platforms.errors import Refused, Unreachable
-from members.platforms.slack import Retry, SlackConfig, SlackReader
+from members.platforms.slack import Retry, SlackReader
 from members.platforms.telegram import TelegramReader
 from members.platforms.types import (
     AdminStatus,
@@ -32,6 +33,7 @@ from members.platforms.types import (
     Privacy,
     Wanted,
 )
+from tests.sandboxes import telegram_of
 from tests.telegram_reading import (
     ADA,
     BOB,
@@ -204,16 +206,8 @@ class TestSlack:
         assert web.meter.snapshot().total <= 2 + 4  # a try each, and nobody's second after the first one's
 
 
-@pytest.fixture
-def world() -> TelegramWorld:
-    return company()
-
-
-@pytest.fixture
-def sandbox(world: TelegramWorld) -> Iterator[TelegramSandbox]:
-    with TelegramSandbox(world) as server:
-        yield server
-        assert server.bugs == []
+world = pytest.fixture(company)
+sandbox = pytest.fixture(telegram_of)
 
 
 @pytest.fixture

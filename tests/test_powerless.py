@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from io import BytesIO
 from urllib.parse import urlencode
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -16,28 +14,17 @@ from pytest_django import DjangoAssertNumQueries
 
 from audits.models import Finding, PowerlessGroup
 from audits.powerless import beyond_us
-from groupadmin.sandbox.company import build_company
-from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.telegram.world import AdminRights
 from members.dates import day_in_words
 from members.models import Group
 from telegram_ops.ownership_models import OwnershipRequest
-from tests.audit_world import TINY, Office
+from tests.audit_world import Office, shared_office
+from tests.visitors import staff
 
 LIST = "admin:audits_powerlessgroup_changelist"
 
 
-@pytest.fixture
-def office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
-    return Office(start_sandbox(build_company(TINY)))
-
-
-def client_of(*rights: str) -> Client:
-    user = User.objects.create_user("rosa", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
-    client = Client()
-    client.force_login(user)
-    return client
+office = pytest.fixture(shared_office)
 
 
 def rights_in(group: Group) -> tuple[bool, bool, bool]:
@@ -49,7 +36,7 @@ def test_every_audit_reads_what_our_account_may_do(office: Office) -> None:
     account, world = office.company.telegram_account_id, office.company.telegram
     chat = office.chat(lambda truth, chat: chat.kind == "supergroup" and chat.creator == account)
     chat.creator, chat.admins = None, {account: AdminRights(change_info=False, ban_users=False)}
-    office.audit()
+    office.audit_first()
 
     seen = Group.objects.filter(platform="telegram", in_scope=True)
     for group in seen:
@@ -74,7 +61,7 @@ def test_the_list_says_which_right_is_missing_what_waits_for_it_and_the_way_on(
     office: Office, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     office.audit()
-    client = client_of("view_group", "view_finding", "run_operation", "view_ownershiprequest")
+    client = staff("rosa", "view_group", "view_finding", "run_operation", "view_ownershiprequest")
     with django_assert_max_num_queries(16):
         page = client.get(reverse(LIST))
     rows = list(PowerlessGroup.objects.all())
@@ -117,7 +104,7 @@ def test_the_list_says_which_right_is_missing_what_waits_for_it_and_the_way_on(
 
 def test_findings_that_wait_for_a_right_say_so(office: Office) -> None:
     office.audit()
-    client = client_of("view_finding")
+    client = staff("rosa", "view_finding")
     page = reverse("admin:audits_finding_changelist")
     found = client.get(page, {"our_right": "lacking"})
     beyond = {finding.pk for finding in found.context["cl"].result_list}
@@ -133,5 +120,5 @@ def test_findings_that_wait_for_a_right_say_so(office: Office) -> None:
 
 
 def test_it_is_for_whoever_may_see_groups_and_findings(admin_client: Client) -> None:
-    assert client_of("view_group").get(reverse(LIST)).status_code == 403
+    assert staff("rosa", "view_group").get(reverse(LIST)).status_code == 403
     assert "Our account may add and remove people" in admin_client.get(reverse(LIST)).content.decode()

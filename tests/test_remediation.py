@@ -54,7 +54,7 @@ SLACK, TELEGRAM = Platform.SLACK, Platform.TELEGRAM
 def office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
     """After its first audit."""
     office = Office(start_sandbox(build_company(TINY)))
-    office.audit()
+    office.audit_first()
     return office
 
 

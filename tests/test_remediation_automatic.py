@@ -62,7 +62,7 @@ def told() -> list[str]:
 class TestNewGroups:
     def test_get_whom_the_rules_add_and_nobody_else(self, office: Office) -> None:
         add_by_itself("bo")
-        office.audit()
+        office.audit_first()
         channel = new_channel(office)
 
         office.audit("--platform=slack")
@@ -74,7 +74,7 @@ class TestNewGroups:
 
     def test_are_told_of_when_they_are_planned_and_when_it_is_done(self, office: Office) -> None:
         add_by_itself("bo")
-        office.audit()
+        office.audit_first()
         new_channel(office)
         office.audit()
 
@@ -88,14 +88,14 @@ class TestNewGroups:
     def test_are_none_in_the_first_audit_of_a_platform(self, office: Office) -> None:
         add_by_itself("bo")
 
-        office.audit("--platform=telegram")
+        office.audit_first("--platform=telegram")
         office.audit("--platform=slack")
 
         assert not Operation.objects.exists()
 
     def test_are_new_once(self, office: Office) -> None:
         add_by_itself("bo")
-        office.audit()
+        office.audit_first()
         new_channel(office)
 
         for _ in range(3):
@@ -104,7 +104,7 @@ class TestNewGroups:
         assert Operation.objects.count() == 1
 
     def test_are_left_alone_when_no_rule_adds_by_itself(self, office: Office) -> None:
-        office.audit()
+        office.audit_first()
         new_channel(office)
 
         office.audit()
@@ -115,7 +115,7 @@ class TestNewGroups:
         self, office: Office, settings: Settings
     ) -> None:
         add_by_itself("bo")
-        office.audit()
+        office.audit_first()
         new_channel(office)
         settings.OPERATION_CAP_AUTOMATIC_ADDITIONS = "not a number"
 
@@ -131,7 +131,7 @@ class TestOnSchedule:
 
     def test_adds_whom_the_rules_add_everywhere(self, office: Office) -> None:
         add_by_itself("bo")
-        office.audit()
+        office.audit_first()
         missing = {
             key[1]
             for key, truth in office.company.truth_now().groups.items()
@@ -163,7 +163,7 @@ class TestOnSchedule:
 
     def test_does_not_begin_anew_before_the_last_one_has_ended(self, office: Office) -> None:
         add_by_itself("bo")
-        office.audit()
+        office.audit_first()
 
         add_missing_on_schedule(["slack"])
         add_missing_on_schedule(["slack"])
@@ -175,7 +175,7 @@ class TestOnSchedule:
         self, office: Office, error: str, operations: int
     ) -> None:
         add_by_itself("bo")
-        office.audit()
+        office.audit_first()
         office.slack.script.add("conversations.invite", SlackError(error), times=None)
         add_missing_on_schedule(["slack"])
         (operation,) = run_waiting()
@@ -186,7 +186,7 @@ class TestOnSchedule:
         assert Operation.objects.count() == operations
 
     def test_does_nothing_when_no_rule_adds_by_itself(self, office: Office) -> None:
-        office.audit()
+        office.audit_first()
 
         add_missing_on_schedule(["slack", "telegram"])
 
@@ -210,7 +210,7 @@ class TestNoticesOnSlack:
 
     def test_are_posted_to_the_channel_for_them(self, office: Office, board: SlackChannel) -> None:
         add_by_itself("bo")
-        office.audit()
+        office.audit_first()
 
         add_missing_on_schedule(["slack"])
         run_waiting()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.db.models import Model
 from django.test import Client
@@ -26,6 +26,7 @@ from members.operations.states import OperationState
 from members.platforms.types import Platform
 from members.policy import FindingKind
 from tests.audit_world import TINY, Office
+from tests.visitors import client_of
 
 pytestmark = pytest.mark.django_db
 
@@ -37,23 +38,14 @@ Pair = tuple[str, str, str]
 def office(start_sandbox: Callable[..., Sandbox]) -> Office:
     """A company that was audited on both platforms."""
     office = Office(start_sandbox(build_company(TINY)))
-    office.audit()
+    office.audit_first()
     return office
-
-
-def person(*rights: str) -> Client:
-    user = User.objects.create_user("rosa", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    user.user_permissions.add(*Permission.objects.filter(codename__in=rights))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
 def rosa() -> Client:
     """May look at everything, and plan."""
-    return person("run_operation")
+    return client_of("run_operation")
 
 
 def act(client: Client, model: str, action: str, rows: Iterable[Model], **fields: object) -> Any:
@@ -302,12 +294,12 @@ class TestWhoMayPlan:
     ) -> None:
         url = reverse(f"admin:{model}_changelist")
         option = f'<option value="{action}">'
-        assert option not in person().get(url).content.decode()
+        assert option not in client_of().get(url).content.decode()
         User.objects.all().delete()
-        assert option in person("run_operation").get(url).content.decode()
+        assert option in client_of("run_operation").get(url).content.decode()
 
     def test_whoever_may_only_look_plans_nothing(self, office: Office) -> None:
-        vera = person()
+        vera = client_of()
         for model, action in LISTS:
             rows = {
                 "audits_finding": Finding,

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.contrib.messages import get_messages
-from django.test import Client
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +42,7 @@ from telegram_ops.sightings import Found, Look, Place
 from tests.audit_world import TINY, Office
 from tests.command_line import run
 from tests.remediation_world import OPERATOR, carried_out, confirmed, outcomes, planned
+from tests.visitors import client_of
 
 SLACK, TELEGRAM = Platform.SLACK, Platform.TELEGRAM
 EVERYWHERE = (SLACK, TELEGRAM)
@@ -115,7 +114,7 @@ def test_every_group_is_either_planned_or_left_out_for_a_reason(
 def office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
     """After its first audit."""
     office = Office(start_sandbox(build_company(TINY)))
-    office.audit()
+    office.audit_first()
     return office
 
 
@@ -397,15 +396,6 @@ class TestTheCommand:
         told = run("remove_member", "@nobody_has_this")
 
         assert (told.code, told.complaint) == (2, "Nobody on Telegram has the username @nobody_has_this.")
-
-
-def client_of(*rights: str) -> Client:
-    user = User.objects.create_user("rosa", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    user.user_permissions.add(*Permission.objects.filter(codename__in=rights))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 class TestThePages:

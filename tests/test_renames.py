@@ -47,6 +47,7 @@ from tests.operations_world import (
     time_passes,
 )
 from tests.remediation_world import OPERATOR, confirmed, planned
+from tests.visitors import client_of
 
 pytestmark = pytest.mark.django_db
 RULES = RenameSelection(Way.RULES)
@@ -316,7 +317,7 @@ class TestTheRebranding:
         channel = office.channel(lambda truth, channel: channel.is_private)
         (token,) = office.company.slack.tokens.values()
         channel.name, channel.creator = "acme-ibtc-bitsafe", token.user_id
-        office.audit()
+        office.audit_first()
         return office
 
     def test_from_the_command_line(self, office: Office, tmp_path: Path) -> None:
@@ -426,12 +427,7 @@ class TestInTheAdmin:
     @pytest.fixture
     def rosa(self) -> Client:
         """May look at everything, and plan."""
-        user = User.objects.create_user("rosa", is_staff=True)
-        rights = Permission.objects.filter(codename__startswith="view_")
-        user.user_permissions.set(rights | Permission.objects.filter(codename="run_operation"))
-        client = Client()
-        client.force_login(user)
-        return client
+        return client_of("run_operation")
 
     def plan_page(self, client: Client, response: Any) -> str:
         (operation,) = Operation.objects.all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from telethon.tl import functions, types
 
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from groupadmin.sandbox.telegram.world import AdminRights, TelegramWorld
+from tests.sandboxes import telegram_of
 from tests.telegram_clients import (
     ADA,
     BASIC,
@@ -28,17 +29,8 @@ from tests.telegram_clients import (
     small_world,
 )
 
-
-@pytest.fixture
-def world() -> TelegramWorld:
-    return small_world()
-
-
-@pytest.fixture
-def sandbox(world: TelegramWorld) -> Iterator[TelegramSandbox]:
-    with TelegramSandbox(world) as server:
-        yield server
-        assert server.bugs == []
+world = pytest.fixture(small_world)
+sandbox = pytest.fixture(telegram_of)
 
 
 @pytest.fixture

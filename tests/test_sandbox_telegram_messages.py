@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from telethon.tl import functions, types
 from groupadmin.sandbox.telegram.messages import TextEntity
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from groupadmin.sandbox.telegram.world import AdminRights, TelegramChat, TelegramWorld
+from tests.sandboxes import telegram_of
 from tests.telegram_clients import (
     ADA,
     BASIC,
@@ -42,11 +43,7 @@ def world() -> TelegramWorld:
     return world
 
 
-@pytest.fixture
-def sandbox(world: TelegramWorld) -> Iterator[TelegramSandbox]:
-    with TelegramSandbox(world) as server:
-        yield server
-        assert server.bugs == []
+sandbox = pytest.fixture(telegram_of)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from telethon import TelegramClient, events
@@ -11,6 +11,7 @@ from telethon.tl import functions, types
 
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from groupadmin.sandbox.telegram.world import AdminRights, TelegramWorld
+from tests.sandboxes import telegram_of
 from tests.telegram_clients import (
     ADA,
     BASIC,
@@ -37,11 +38,7 @@ def world() -> TelegramWorld:
     return world
 
 
-@pytest.fixture
-def sandbox(world: TelegramWorld) -> Iterator[TelegramSandbox]:
-    with TelegramSandbox(world) as server:
-        yield server
-        assert server.bugs == []
+sandbox = pytest.fixture(telegram_of)
 
 
 @pytest.fixture

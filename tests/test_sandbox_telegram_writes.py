@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from telethon.tl import functions, types
 from groupadmin.sandbox.telegram.effects import RpcFault
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from groupadmin.sandbox.telegram.world import AdminRights, TelegramChat, TelegramWorld
+from tests.sandboxes import telegram_of
 from tests.telegram_clients import (
     ADA,
     BASIC,
@@ -44,11 +45,7 @@ def world() -> TelegramWorld:
     return world
 
 
-@pytest.fixture
-def sandbox(world: TelegramWorld) -> Iterator[TelegramSandbox]:
-    with TelegramSandbox(world) as server:
-        yield server
-        assert server.bugs == []
+sandbox = pytest.fixture(telegram_of)
 
 
 @pytest.fixture

@@ -16,9 +16,11 @@ from groupadmin.sandbox.slack.faults import Perform, RepeatCursor, SlackError
 from groupadmin.sandbox.slack.wire import Request, Response, json_response
 from members.platforms import slack_transport
 from members.platforms.base import PlatformReader
+from members.platforms.configs import SlackConfig
 from members.platforms.errors import Refused
-from members.platforms.slack import SlackConfig, SlackReader
+from members.platforms.slack import SlackReader
 from members.platforms.types import Account, GroupKind, Platform, PlatformGroup, PlatformUser, Privacy, Wanted
+from tests.sandboxes import empty_slack
 
 TOKEN = "xoxp-ada"
 BOB = PlatformUser(Platform.SLACK, "U0BOB")
@@ -49,10 +51,7 @@ def channel(channel_id: str, name: str, *members: str, **fields: Any) -> SlackCh
     return SlackChannel(channel_id, name, creator="U0BOB", members=ids, **fields)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SlackSandbox]:
-    with SlackSandbox(SlackWorld()) as sandbox:
-        yield sandbox
+server = pytest.fixture(empty_slack, scope="module")
 
 
 @pytest.fixture

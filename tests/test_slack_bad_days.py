@@ -26,9 +26,11 @@ from groupadmin.sandbox.slack.faults import (
 )
 from groupadmin.sandbox.slack.wire import JSON_TYPE, Request, Response
 from members.platforms.base import CallMeter
+from members.platforms.configs import SlackConfig
 from members.platforms.errors import AccountTrouble, NotConfigured, PlatformError, Refused, TryLater
-from members.platforms.slack import Retry, SlackConfig, SlackReader
+from members.platforms.slack import Retry, SlackReader
 from members.platforms.types import Platform, PlatformUser
+from tests.sandboxes import empty_slack
 
 TOKEN = "xoxp-ada"
 ADA = PlatformUser(Platform.SLACK, "U0ADA")
@@ -56,10 +58,7 @@ def limited(retry_after: str) -> Raw:
     return Raw(b'{"ok":false,"error":"ratelimited"}', status=429, headers={"Retry-After": retry_after})
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SlackSandbox]:
-    with SlackSandbox(SlackWorld()) as sandbox:
-        yield sandbox
+server = pytest.fixture(empty_slack, scope="module")
 
 
 @pytest.fixture

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from groupadmin.sandbox.slack import SlackSandbox, SlackUser, SlackWorld
+from groupadmin.sandbox.slack import SlackSandbox, SlackUser
 from groupadmin.sandbox.slack.faults import SlackError
 from members.platforms.outcomes import Outcome
 from members.platforms.types import PlatformGroup
 from members.platforms.writing import PlatformWriter
+from tests.sandboxes import empty_slack
 from tests.slack_writing import (
     ADA,
     ARCHIVED,
@@ -18,6 +17,8 @@ from tests.slack_writing import (
     GONE,
     GUEST,
     HIDDEN,
+    INVITE,
+    JOIN,
     NEW,
     NEWER,
     NEWEST,
@@ -29,27 +30,15 @@ from tests.slack_writing import (
     TinySlack,
     WithoutForce,
     channel,
+    clean,
     effects,
-    fresh,
     outcomes,
     people,
     writer,
 )
 
-INVITE, JOIN, KICK = "conversations.invite", "conversations.join", "conversations.kick"
-RENAME, POST = "conversations.rename", "chat.postMessage"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SlackSandbox]:
-    with SlackSandbox(SlackWorld()) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(server: SlackSandbox) -> Iterator[SlackSandbox]:
-    with fresh(server) as sandbox:
-        yield sandbox
+server = pytest.fixture(empty_slack, scope="module")
+sandbox = pytest.fixture(clean)
 
 
 async def invite(

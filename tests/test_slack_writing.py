@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groupadmin.sandbox.slack import SlackSandbox, SlackWorld
+from groupadmin.sandbox.slack import SlackSandbox
 from groupadmin.sandbox.slack.faults import SlackError
 from members.platforms.errors import Refused
 from members.platforms.outcomes import Outcome
 from members.platforms.slack_names import channel_name
+from tests.sandboxes import empty_slack
 from tests.slack_writing import (
     ADA,
     ARCHIVED,
@@ -20,31 +19,22 @@ from tests.slack_writing import (
     GENERAL,
     GONE,
     HIDDEN,
+    KICK,
     NEW,
+    POST,
     PRIVATE,
     PUBLIC,
+    RENAME,
     TinySlack,
     channel,
+    clean,
     effects,
-    fresh,
     person,
     writer,
 )
 
-INVITE, JOIN, KICK = "conversations.invite", "conversations.join", "conversations.kick"
-RENAME, POST = "conversations.rename", "chat.postMessage"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SlackSandbox]:
-    with SlackSandbox(SlackWorld()) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(server: SlackSandbox) -> Iterator[SlackSandbox]:
-    with fresh(server) as sandbox:
-        yield sandbox
+server = pytest.fixture(empty_slack, scope="module")
+sandbox = pytest.fixture(clean)
 
 
 class TestRemoving:

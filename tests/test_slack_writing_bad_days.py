@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from groupadmin.sandbox.slack import SlackSandbox, SlackWorld
+from groupadmin.sandbox.slack import SlackSandbox
 from groupadmin.sandbox.slack.faults import (
     Delay,
     Drop,
@@ -26,15 +26,21 @@ from members.platforms.errors import AccountTrouble, PlatformError, Refused, Try
 from members.platforms.outcomes import Outcome
 from members.platforms.slack_writer import SlackWriter
 from members.platforms.writing import InDoubt
+from tests.sandboxes import empty_slack
 from tests.slack_writing import (
     ADA,
     BOB,
     GUEST,
+    INVITE,
+    JOIN,
+    KICK,
     NEW,
     NEWER,
     NEWEST,
+    POST,
     PRIVATE,
     PUBLIC,
+    RENAME,
     SCOPES,
     TOKEN,
     Limited,
@@ -42,8 +48,8 @@ from tests.slack_writing import (
     TinySlack,
     WithoutForce,
     channel,
+    clean,
     effects,
-    fresh,
     outcomes,
     people,
     person,
@@ -52,8 +58,6 @@ from tests.slack_writing import (
 )
 
 HOUR = 3600
-INVITE, JOIN, KICK = "conversations.invite", "conversations.join", "conversations.kick"
-RENAME, POST = "conversations.rename", "chat.postMessage"
 
 Writing = Callable[[SlackWriter], Awaitable[Any]]
 WRITES: dict[str, Writing] = {
@@ -66,16 +70,8 @@ WRITES: dict[str, Writing] = {
 every_write = pytest.mark.parametrize("method", WRITES)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SlackSandbox]:
-    with SlackSandbox(SlackWorld()) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(server: SlackSandbox) -> Iterator[SlackSandbox]:
-    with fresh(server) as sandbox:
-        yield sandbox
+server = pytest.fixture(empty_slack, scope="module")
+sandbox = pytest.fixture(clean)
 
 
 async def error_of(api_url: str, writing: Writing, **options: Any) -> PlatformError:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
@@ -32,8 +31,6 @@ from audits.staff_changes.items import Act, Item, ItemState
 from audits.staff_changes.look import looks_at
 from audits.staff_changes.models import StaffChange
 from audits.staff_changes.services import ChangeRefused, begin, close, items_of
-from groupadmin.sandbox.company import build_company
-from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack import SlackUser
 from groupadmin.sandbox.telegram.world import AdminRights, TelegramChat
 from members.models import Employee, MembershipRule, Team
@@ -46,8 +43,9 @@ from telegram_ops.ownership import groups_to_ask_for, plan_requests
 from telegram_ops.ownership_plans import OwnershipSelection
 from telegram_ops.removal_plans import RemovalSelection
 from telegram_ops.removals import plan_removal
-from tests.audit_world import TINY, Office, findings
+from tests.audit_world import Office, findings, shared_office
 from tests.remediation_world import OPERATOR, carried_out, confirmed, planned, verify
+from tests.visitors import client_of
 from tests.worlds import NOW, SLACK, TELEGRAM, in_groups, judge, person, policy, seen, supergroup
 
 LEAVING, JOINING = ChangeKind.LEAVING, ChangeKind.JOINING
@@ -206,22 +204,10 @@ def test_who_joins_is_missing_only_where_somebody_has_to_be() -> None:
 # Through the wire
 
 
-@pytest.fixture
-def office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
-    return Office(start_sandbox(build_company(TINY)))
+office = pytest.fixture(shared_office)
 
 
 RIGHTS = ("run_staffchange", "change_employee", "add_employee", "run_operation", "run_audit")
-
-
-def client_of(*rights: str) -> Client:
-    """Somebody who may see everything, and do what is named."""
-    user = User.objects.create_user("rosa", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    user.user_permissions.add(*Permission.objects.filter(codename__in=rights))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def page_of(change: StaffChange, name: str = "change") -> str:
@@ -276,7 +262,7 @@ def test_somebody_leaves_both_platforms_and_a_group_that_is_not_ours(office: Off
     for chat in (ours, theirs):
         office.telegram.join(chat.id, hal)
     theirs.members_hidden = True
-    office.audit()
+    office.audit_first()
     change = begun_by(client, "hal", LEAVING)
 
     assert Employee.objects.get(key="hal").status == EmployeeStatus.OFFBOARDED
@@ -315,7 +301,7 @@ def test_somebody_leaves_both_platforms_and_a_group_that_is_not_ours(office: Off
                 chat.creator = account
 
     office.telegram.run(grant)
-    office.audit()
+    office.audit_first()
     assert line(change, "Slack account deactivated").state is ItemState.DONE
     assert line(change, "Groups where we may not act").act is Act.PLAN_REMOVAL
 
@@ -344,7 +330,7 @@ def test_somebody_leaves_both_platforms_and_a_group_that_is_not_ours(office: Off
 
 def test_somebody_joins_and_is_added_wherever_a_rule_asks_for_them(office: Office) -> None:
     client = client_of(*RIGHTS)
-    office.audit()
+    office.audit_first()
     office.company.slack.add_user(SlackUser("U0NEWCOMER", "zed", "Zed Example", email="zed@example.com"))
     fields = {"name": "Zed Example", "key": "zed", "status": "active", "slack_username": "zed"}
     crew = Team.objects.create(key="newcomers", name="Newcomers")

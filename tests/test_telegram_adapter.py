@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from members.platforms.types import (
     PlatformGroup,
     Privacy,
 )
+from tests.sandboxes import telegram_of
 from tests.telegram_reading import (
     ADA,
     BOB,
@@ -43,17 +44,8 @@ from tests.telegram_reading import (
     reader,
 )
 
-
-@pytest.fixture
-def world() -> TelegramWorld:
-    return company()
-
-
-@pytest.fixture
-def sandbox(world: TelegramWorld) -> Iterator[TelegramSandbox]:
-    with TelegramSandbox(world) as server:
-        yield server
-        assert server.bugs == []
+world = pytest.fixture(company)
+sandbox = pytest.fixture(telegram_of)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -15,6 +15,7 @@ from groupadmin.sandbox.telegram.effects import Delay, Drop, RpcFault
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from groupadmin.sandbox.telegram.world import TelegramWorld
 from members.platforms.base import CallMeter
+from members.platforms.configs import ServerAddress, parse_server
 from members.platforms.errors import (
     AccountTrouble,
     NotConfigured,
@@ -23,8 +24,9 @@ from members.platforms.errors import (
     SignedOut,
     TryLater,
 )
-from members.platforms.telegram import ServerAddress, TelegramReader, parse_server
+from members.platforms.telegram import TelegramReader
 from members.platforms.types import PlatformGroup
+from tests.sandboxes import telegram_of
 from tests.telegram_reading import (
     ADA,
     BOB,
@@ -49,11 +51,7 @@ def world() -> TelegramWorld:
     return world
 
 
-@pytest.fixture
-def sandbox(world: TelegramWorld) -> Iterator[TelegramSandbox]:
-    with TelegramSandbox(world) as server:
-        yield server
-        assert server.bugs == []
+sandbox = pytest.fixture(telegram_of)
 
 
 async def trouble_of(telegram: TelegramReader) -> PlatformError:

@@ -33,7 +33,7 @@ THREE_HOURS = 3 * 3600
 def office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
     """After its first audit."""
     office = Office(start_sandbox(build_company(TINY)))
-    office.audit()
+    office.audit_first()
     return office
 
 

@@ -11,11 +11,13 @@ from pytest_django.fixtures import Settings
 
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from members.platforms.base import CallMeter
+from members.platforms.configs import AccessHashes
 from members.platforms.errors import NotConfigured
-from members.platforms.telegram import AccessHashes, TelegramReader
+from members.platforms.telegram import TelegramReader
 from members.platforms.types import Wanted
 from telegram_ops.gateway import Access, known_hashes, remember_hashes, telegram_config
 from telegram_ops.models import PeerAccess
+from tests.sandboxes import point_at
 from tests.telegram_reading import ADA, BOB, add_group, company, config, everything
 
 
@@ -29,13 +31,7 @@ def sandbox() -> Iterator[TelegramSandbox]:
 
 @pytest.fixture
 def configured(settings: Settings, sandbox: TelegramSandbox, tmp_path: Path) -> Settings:
-    key = tmp_path / "server.pem"
-    key.write_text(sandbox.public_key_pem)
-    settings.TELEGRAM_API_ID = 12345
-    settings.TELEGRAM_API_HASH = "invented"
-    settings.TELEGRAM_SESSION = sandbox.mint_session(ADA)
-    settings.TELEGRAM_SERVER = sandbox.server
-    settings.TELEGRAM_SERVER_KEY = str(key)
+    point_at(sandbox, settings, tmp_path, session=sandbox.mint_session(ADA))
     return settings
 
 

@@ -13,6 +13,7 @@ from telethon.errors.rpcerrorlist import rpc_errors_dict
 from telethon.tl import functions
 from telethon.tl import types as tl
 
+from members.platforms.configs import ServerAddress, TelegramConfig, parse_server
 from members.platforms.errors import (
     AccountTrouble,
     Gone,
@@ -23,7 +24,7 @@ from members.platforms.errors import (
     SignedOut,
     TryLater,
 )
-from members.platforms.telegram_client import ServerAddress, TelegramConfig, make_client, parse_server
+from members.platforms.telegram_client import make_client
 from members.platforms.telegram_errors import translate
 from members.platforms.telegram_parse import (
     parse_details,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,9 +10,11 @@ from groupadmin.sandbox.telegram.effects import RpcFault
 from groupadmin.sandbox.telegram.server import TelegramSandbox
 from groupadmin.sandbox.telegram.world import TelegramWorld
 from members.platforms.base import CallMeter
+from members.platforms.configs import AccessHashes
 from members.platforms.errors import AccountTrouble, TryLater
-from members.platforms.telegram import AccessHashes, TelegramReader
+from members.platforms.telegram import TelegramReader
 from members.platforms.types import Platform, PlatformUser, Wanted
+from tests.sandboxes import telegram_of
 from tests.telegram_reading import (
     ADA,
     BOB,
@@ -29,17 +31,8 @@ from tests.telegram_reading import (
     reader,
 )
 
-
-@pytest.fixture
-def world() -> TelegramWorld:
-    return company()
-
-
-@pytest.fixture
-def sandbox(world: TelegramWorld) -> Iterator[TelegramSandbox]:
-    with TelegramSandbox(world) as server:
-        yield server
-        assert server.bugs == []
+world = pytest.fixture(company)
+sandbox = pytest.fixture(telegram_of)
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from io import BytesIO
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.test import Client
 from django.urls import reverse
 from openpyxl import load_workbook
 from pytest_django import DjangoAssertNumQueries
@@ -20,6 +18,7 @@ from members.models import Employee
 from members.platforms.types import Platform
 from members.policy import Category, EmployeeStatus, Level, Rule, why
 from tests.audit_world import TINY, Office
+from tests.visitors import staff
 from tests.worlds import CUSTOMER, INTERNAL, SLACK, TELEGRAM, person
 
 RULES = (
@@ -60,16 +59,8 @@ def test_why_somebody_belongs_in_a_group(
 @pytest.fixture
 def office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
     office = Office(start_sandbox(build_company(TINY)))
-    office.audit()
+    office.audit_first()
     return office
-
-
-def client_of(*rights: str) -> Client:
-    user = User.objects.create_user("rosa", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_says_of_every_group_what_the_audit_said(
@@ -102,7 +93,7 @@ def test_says_of_every_group_what_the_audit_said(
 
 def test_the_page_is_reached_from_the_employee_filters_and_exports(office: Office) -> None:
     employee = Employee.objects.get(key="bo")
-    client = client_of("view_employee", "view_groupresult", "view_group")
+    client = staff("rosa", "view_employee", "view_groupresult", "view_group")
     address = reverse("admin:members_employee_whereabouts", args=[employee.pk])
 
     home = client.get(reverse("admin:members_employee_change", args=[employee.pk])).content.decode()
@@ -123,7 +114,7 @@ def test_the_page_is_reached_from_the_employee_filters_and_exports(office: Offic
 
 def test_only_where_somebody_has_to_be_is_their_absence_called_missing(office: Office) -> None:
     optional = Employee.objects.get(key="ivy")
-    client = client_of("view_employee", "view_groupresult")
+    client = staff("rosa", "view_employee", "view_groupresult")
     page = client.get(reverse("admin:members_employee_whereabouts", args=[optional.pk]))
 
     absent = {said for row, said, _ in page.context["lines"] if row.presence is Presence.MISSING}
@@ -138,4 +129,4 @@ def test_only_where_somebody_has_to_be_is_their_absence_called_missing(office: O
 def test_the_page_needs_the_right_to_see_results(office: Office) -> None:
     address = reverse("admin:members_employee_whereabouts", args=[Employee.objects.get(key="bo").pk])
 
-    assert client_of("view_employee").get(address).status_code == 403
+    assert staff("rosa", "view_employee").get(address).status_code == 403

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -16,8 +15,6 @@ from pytest_django import Settings
 from audits.models import AuditRun
 from audits.remediation.pairs import plan_removals
 from audits.remediation.selections import PairSelection
-from groupadmin.sandbox.company import build_company
-from groupadmin.sandbox.runner import Sandbox
 from groupadmin.sandbox.slack import SlackChannel
 from groupadmin.sandbox.slack.faults import Delay, RateLimited, SlackError
 from members.management.writing import WriterCommand, command_line_actor
@@ -28,7 +25,7 @@ from members.operations.plan import Plan, Target
 from members.operations.services import Actor
 from members.platforms.types import Platform
 from tests.adding_world import add_missing_bo, bo_is_in, invited, leave_bo_out
-from tests.audit_world import TINY, Office
+from tests.audit_world import Office, shared_office
 from tests.command_line import run
 from tests.processes import environment, eventually, free_port, manage, running, test_database_url
 
@@ -41,10 +38,7 @@ def _own_reports(settings: Settings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
 
 
-@pytest.fixture
-def fresh_office(start_sandbox: Callable[..., Sandbox], transactional_db: None) -> Office:
-    """Before its first audit, in a database that other processes see."""
-    return Office(start_sandbox(build_company(TINY)))
+fresh_office = pytest.fixture(shared_office)
 
 
 @pytest.fixture
@@ -56,7 +50,7 @@ def channels(fresh_office: Office) -> list[SlackChannel]:
 @pytest.fixture
 def office(fresh_office: Office, channels: list[SlackChannel]) -> Office:
     """After its first audit, which found Bo to be missing in `channels`."""
-    fresh_office.audit()
+    fresh_office.audit_first()
     return fresh_office
 
 
