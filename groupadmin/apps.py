@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 from django.apps import AppConfig
+from django.contrib.admin import autodiscover
 from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.admin.checks import check_admin_app, check_dependencies
 from django.contrib.auth.signals import user_logged_in
+from django.core import checks
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
@@ -36,3 +40,14 @@ class GroupAdminSiteConfig(SimpleAdminConfig):
 
     default = False  # named in INSTALLED_APPS in full; "groupadmin" alone must not find it
     default_site = "groupadmin.site.GroupAdminSite"
+
+    def ready(self) -> None:
+        """Register Django's checks of the admin, ours in the place of the one that comes before the pages."""
+        checks.register(check_dependencies, checks.Tags.admin)
+        checks.register(check_pages, checks.Tags.admin)
+
+
+def check_pages(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
+    """Django's check of all the admin's pages: checks come in no certain order, perhaps before the URLs."""
+    autodiscover()
+    return check_admin_app(app_configs, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,9 +27,12 @@ from tests.worlds import channel, in_groups, judge, policy, seen
 
 pytestmark = pytest.mark.django_db
 
-TODAY = datetime.now(UTC).date()
 ADD = reverse("admin:audits_exclusionrequest_add")
 LIST = reverse("admin:members_exclusion_changelist")
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def ask(client: Client, **values: Any) -> ExclusionRequest:
         "group_external_id": "acme-bitsafe",
         "employee": Employee.objects.get(key="bob").pk,
         "reason": "The customer asked.",
-        "expires": TODAY + timedelta(days=30),
+        "expires": today() + timedelta(days=30),
     }
     answer = client.post(ADD, wish | values)
     assert answer.status_code == 302, answer.context["errors"]
@@ -200,7 +203,7 @@ def excluded(expires: Any) -> Exclusion:
 
 def test_findings_are_open_again_the_day_after_and_the_warning_came_before(settings: Settings) -> None:
     settings.EXCLUSION_WARNING_DAYS = 7
-    exclusion = excluded(TODAY + timedelta(days=7))
+    exclusion = excluded(today() + timedelta(days=7))
     finding = Finding.objects.get()
     assert finding.state == "excluded"
 
@@ -212,7 +215,7 @@ def test_findings_are_open_again_the_day_after_and_the_warning_came_before(setti
     assert warning.startswith(f"The exclusion of Bob Example in acme-bitsafe ends on {last_day}.")
     assert "open again" in warning
 
-    Exclusion.objects.update(expires=TODAY - timedelta(days=1))
+    Exclusion.objects.update(expires=today() - timedelta(days=1))
     let_exclusions_end()
     let_exclusions_end()
     finding.refresh_from_db()
@@ -226,7 +229,7 @@ def test_findings_are_open_again_the_day_after_and_the_warning_came_before(setti
 
 
 def test_somebody_who_was_entered_again_is_known_by_the_key(operator: Client) -> None:
-    excluded(TODAY)
+    excluded(today())
     Finding.objects.update(employee=None)
     let_exclusions_end()
     finding = Finding.objects.get()
@@ -244,9 +247,9 @@ def test_somebody_who_was_entered_again_is_known_by_the_key(operator: Client) ->
 
 
 def test_those_that_hide_nothing_any_more_are_listed_and_not_renewed(operator: Client) -> None:
-    needed = excluded(TODAY + timedelta(days=3))
+    needed = excluded(today() + timedelta(days=3))
     idle = Exclusion.objects.create(
-        platform="slack", group_external_id="C0", kind="public_channel", expires=TODAY, reason="Was open."
+        platform="slack", group_external_id="C0", kind="public_channel", expires=today(), reason="Was open."
     )
 
     def listed(answer: str) -> list[Exclusion]:

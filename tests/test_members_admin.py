@@ -86,7 +86,7 @@ def make_rows(numbers: range) -> None:
             group_external_id=group.external_id,
             employee=employee,
             reason="asked for it",
-            expires=date(2027, 1, 31),
+            expires=date(2099, 1, 31),
         )
 
 

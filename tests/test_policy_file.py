@@ -79,7 +79,7 @@ EXAMPLE: dict[str, Any] = {
             "employee": "ada",
             "kind": None,
             "reason": "customer asked",
-            "expires": "2027-01-31",
+            "expires": "2099-01-31",
         },
         {
             "platform": "telegram",

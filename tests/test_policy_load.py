@@ -68,7 +68,7 @@ def exclusion(group: str, reason: str) -> dict[str, Any]:
         "employee": "ada",
         "kind": None,
         "reason": reason,
-        "expires": "2027-01-31",
+        "expires": "2099-01-31",
     }
 
 
@@ -423,7 +423,7 @@ class TestLoadPolicy:
         assert ada.handles == {Platform.SLACK: Handle(None, "ada"), Platform.TELEGRAM: Handle()}
         assert bob.teams == {"core", "bd"}
         assert loaded.rules[0] == Rule(Platform.SLACK, Level.REQUIRED, team="core")
-        assert loaded.exclusions[0].expires == date(2027, 1, 31)
+        assert loaded.exclusions[0].expires == date(2099, 1, 31)
 
     def test_it_costs_the_same_for_few_rows_and_for_many(
         self, django_assert_max_num_queries: DjangoAssertNumQueries

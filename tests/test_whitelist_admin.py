@@ -345,15 +345,15 @@ class TestTables:
         assert ActivityEvent.objects.count() == events
 
     def test_a_renewal_by_table(self, admin_client: Client) -> None:
-        row = {"telegram_id": CAROL, "status": "Active", "expires_at": "2027-01-31T18:00+02:00"}
+        row = {"telegram_id": CAROL, "status": "Active", "expires_at": "2099-01-31T18:00+02:00"}
         self.load(admin_client, "subscription", [row | {"grace_until": ""}])
 
         subscription = Subscription.objects.get(pk=CAROL)
         assert (subscription.status, subscription.grace_until) == ("active", None)
-        assert subscription.expires_at == datetime(2027, 1, 31, 16, tzinfo=UTC)
+        assert subscription.expires_at == datetime(2099, 1, 31, 16, tzinfo=UTC)
         event = ActivityEvent.objects.latest("pk")
         assert (event.actor, event.action, event.subject) == ("admin", "subscription.changed", str(CAROL))
-        assert "→ active, ends 31 Jan 2027, 16:00 UTC" in event.detail
+        assert "→ active, ends 31 Jan 2099, 16:00 UTC" in event.detail
 
     def test_protection_by_table(self, admin_client: Client) -> None:
         assert "1 new" in self.load(admin_client, "whitelistentry", [{"telegram_id": CAROL, "note": "VIP"}])
@@ -364,10 +364,10 @@ class TestTables:
 def test_a_subscription_changed_by_hand_is_written_down(admin_client: Client) -> None:
     url = page("subscription", "change", CAROL)
     assert "<h2>Carol (@carolexample)</h2>" in text(admin_client, url), "a page is called as its row is"
-    dates = {"expires_at_0": "2027-01-31", "expires_at_1": "18:00", "grace_until_0": "", "grace_until_1": ""}
+    dates = {"expires_at_0": "2099-01-31", "expires_at_1": "18:00", "grace_until_0": "", "grace_until_1": ""}
     assert admin_client.post(url, {"status": "active", **dates}).status_code == 302
 
     assert Subscription.objects.get(pk=CAROL).status == "active"
     event = ActivityEvent.objects.latest("pk")
     assert (event.actor, event.subject) == ("admin", str(CAROL))
-    assert event.detail.endswith("→ active, ends 31 Jan 2027, 18:00 UTC (by hand)")
+    assert event.detail.endswith("→ active, ends 31 Jan 2099, 18:00 UTC (by hand)")
