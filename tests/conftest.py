@@ -94,9 +94,10 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(scope="session")
-def fresh_database() -> str:
+def fresh_database(django_db_blocker: DjangoDbBlocker) -> str:
     """On PostgreSQL: a database as `migrate` leaves it, to be copied; no test writes to it."""
-    return migrated_database()
+    with django_db_blocker.unblock():
+        return migrated_database()
 
 
 @pytest.fixture

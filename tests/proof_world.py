@@ -381,8 +381,8 @@ def assert_all_is_well(day: Day) -> None:
         ended = operation.steps.exclude(state="not_tried").count()
         assert sum(recorded.values()) == ended, "each step is on record once"
         assert set(recorded.values()) <= {1}
-    twice = [key for key, count in Counter(map(_what, world.effects())).items() if count > 1]
-    assert twice == [], "a platform was changed twice"
+    twice = {key: count for key, count in Counter(map(_what, world.effects())).items() if count > 1}
+    assert twice == {}, "a platform was changed twice"
     assert sorted(world.kicks()) == sorted(set(world.kicks())), world.kicks()
     assert {int(re.sub(r"\D.*", "", who)) for who in world.kicks()} == set(EXPIRED)
     assert not world.sandbox.company.telegram.chats[CHAT].banned, "they may come back"
