@@ -21,7 +21,7 @@ from pytest_django import Settings
 from audits.reports import store_reports
 from audits.weekly import report
 from groupadmin.sandbox.slack import SlackChannel, SlackSandbox, SlackToken
-from groupadmin.sandbox.slack.faults import Drop, SlackError
+from groupadmin.sandbox.slack.faults import Drop, HttpStatus, SlackError
 from members.notices.delivery import deliver
 from members.notices.kinds import Channel, NoticeKind
 from members.notices.models import Delivery, Message, Notice, NoticeSettings
@@ -182,6 +182,24 @@ def test_a_lost_answer_is_looked_for_before_it_is_said_again(slack: SlackSandbox
         "Audit 1 found gaps",
         "Audit 2 found gaps",
     ]
+
+
+def test_what_cannot_be_looked_for_waits_in_doubt(slack: SlackSandbox) -> None:
+    NoticeSettings.objects.update(channels={"gaps_found": ["slack"]})
+    write(kind=NoticeKind.GAPS_FOUND, text="Audit 1 found gaps.")
+    slack.script.add("chat.postMessage", Drop(share=0, performed=True))
+    deliver()
+
+    slack.script.add("conversations.history", HttpStatus(503), times=None)
+    an_hour_passes()
+    assert deliver() == 0
+    message = Message.objects.get()
+    assert (message.state, message.doubtful) == ("waiting", True)
+
+    slack.script.clear()
+    an_hour_passes()
+    assert deliver() == 1
+    assert len(posted(slack)) == 1
 
 
 def test_what_is_not_delivered_is_tried_again_shown_and_sent_by_a_button(

@@ -19,7 +19,7 @@ from members.notices.texts import Attachment, Envelope
 from members.platforms import adapters
 from members.platforms.base import CallMeter
 from members.platforms.configs import SlackConfig
-from members.platforms.errors import PlatformError, TryLater
+from members.platforms.errors import AccountTrouble, PlatformError, Refused, TryLater
 from members.platforms.slack_errors import MISSING_SCOPE
 from members.platforms.writing import InDoubt
 
@@ -74,8 +74,11 @@ async def _post(envelope: Envelope, uploads: list[Upload]) -> None:
 
 
 async def _is_there(writer: SlackWriter, envelope: Envelope) -> bool:
-    """Whether an earlier attempt got through; False where the token may not read the channel."""
-    with suppress(PlatformError):
+    """Whether an earlier attempt got through; False where the token may not read the channel.
+
+    An outage is raised: the message waits on, and stays in doubt.
+    """
+    with suppress(AccountTrouble, Refused):
         texts = await writer.posted_since(settings.SLACK_NOTIFY_CHANNEL, envelope.created_at)
         return any(envelope.mark in text.splitlines() for text in texts)
     return False
