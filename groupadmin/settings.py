@@ -308,12 +308,20 @@ STORAGES: dict[str, dict[str, Any]] = {
 # --- Celery: it only wakes work up; rows in the database are the truth -------------------------
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+CELERY_BROKER_TRANSPORT = None if EMBEDDED else "groupadmin.broker:Transport"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, float] = (
     {"polling_interval": 0.1}
     if EMBEDDED
-    # Longer than nearly every task: a message that comes again finds its row taken, but costs a worker.
-    # The sweep is prompt.
-    else {"visibility_timeout": 3600, "unacked_restore_interval": 10, "unacked_restore_throttle": 1}
+    else {
+        # Longer than nearly every task: a message that comes again finds its row taken, but costs a worker.
+        # The sweep is prompt.
+        "visibility_timeout": 3600,
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        # Nobody waits for ever for a broker that went away without a word.
+        "socket_timeout": 30,
+        "socket_connect_timeout": 10,
+    }
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("default", "telegram")]

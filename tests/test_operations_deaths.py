@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -39,8 +39,8 @@ from tests.operations_world import (
     use_account,
     workspace,
 )
-from tests.processes import celery_worker, eventually, kill, supervisor
-from tests.servers import Postgres, own_postgres, own_redis
+from tests.processes import celery_worker, eventually, free_port, kill, supervisor
+from tests.servers import Postgres, own_postgres, own_redis, redis_at
 
 CHANNELS, PEOPLE = 250, 2
 KILLS = 20
@@ -198,9 +198,9 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 
 @contextmanager
-def worker_and_beat(folder: Path, redis: Redis) -> Iterator[subprocess.Popen[bytes]]:
+def worker_and_beat(folder: Path, redis: Redis, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     url = f"redis://127.0.0.1:{redis.get_connection_kwargs()['port']}"
-    with celery_worker(folder, "--beat", redis_url=url) as process:
+    with celery_worker(folder, "--beat", *options, redis_url=url) as process:
         yield process
 
 
@@ -250,5 +250,27 @@ def test_redis_forgets_everything(desk: Desk, redis: Redis, slack: SlackSandbox,
         eventually(lambda: len(slack.writes.all()) >= 350)
         redis.flushall()
         eventually(lambda: ended(operation))
+
+    assert_everything_was_done_once(operation, tmp_path / "writes")
+
+
+@pytest.mark.services
+def test_redis_is_away_in_the_middle_of_a_slice(desk: Desk, slack: SlackSandbox, tmp_path: Path) -> None:
+    """The worker comes back by itself: nobody starts it again."""
+    look_often()
+    operation = desk.confirmed(everybody_everywhere(10, PEOPLE))
+    slack.latency = 1.0
+    port = free_port()
+    with ExitStack() as broker:
+        redis = broker.enter_context(redis_at(port, tmp_path))
+        with worker_and_beat(tmp_path, redis, "--concurrency=2") as worker:  # one works, one waits for work
+            for writes in (1, 3):
+                eventually(lambda: len(slack.writes.all()) >= writes)  # noqa: B023
+                broker.close()
+                time.sleep(2)
+                broker.enter_context(redis_at(port, tmp_path))
+            slack.latency = 0.0
+            eventually(lambda: ended(operation) or worker.poll() is not None)
+            assert worker.poll() is None, (tmp_path / "worker.log").read_text()[-2000:]
 
     assert_everything_was_done_once(operation, tmp_path / "writes")
