@@ -93,6 +93,11 @@ def test_housekeeping_says_what_it_is_for(housekeeping: Schedule) -> None:
     assert purpose(housekeeping).startswith("Housekeeping: leave it on.")
 
 
+def test_housekeeping_that_comes_late_still_counts(db: None) -> None:
+    """Late, or by the clock of a worker that is minutes ahead of beat's."""
+    assert not PeriodicTask.objects.filter(expire_seconds__lt=3600).exists()
+
+
 @pytest.mark.parametrize(
     ("days", "words"),
     [
