@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
 
 from audits.announcements import tell_failure
@@ -193,7 +193,7 @@ def conclude(run: AuditRun) -> None:
         if stored.recorded and not stored.narrow:
             _write_files(stored)
         follow_up(stored)
-    except OperationalError as error:  # locked, full or gone: the run stays ours, and is found as lost
+    except (OperationalError, InterfaceError) as error:  # the run stays ours, and is found as lost
         log.error("audit.follow_up_postponed", run=run.pk, error=str(error))
         return
     except Exception:

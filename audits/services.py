@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from django.contrib.auth.models import User
-from django.db import DatabaseError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
@@ -168,7 +168,7 @@ def _bring_on(
     except KeyboardInterrupt:
         end(run, RunState.CANCELLED, "Interrupted; nothing was recorded.")
         raise
-    except OperationalError as error:  # locked, full or gone: trouble of the database's own, no bug of ours
+    except (OperationalError, InterfaceError) as error:  # trouble of the database's own, no bug of ours
         logger.error("audit.database_failed", error=str(error))
         with suppress(DatabaseError):  # then it is found as an orphan later
             end(run, RunState.FAILED, "The database failed; nothing was recorded.")

@@ -27,7 +27,7 @@ from audits.history.formats import Format
 from audits.history.models import ExportJob, Message
 from audits.history.sync import request_sync
 from audits.history.tasks import enqueue_export, enqueue_sync
-from audits.models import AuditRun, Trigger
+from audits.models import AuditRun, RunState, Trigger
 from audits.remediation.missing import plan_missing
 from audits.remediation.selections import MissingSelection
 from audits.services import request_audit
@@ -290,7 +290,7 @@ class Day:
 
     def is_over(self) -> bool:
         """Everything, and the audits that verify it, and what is to be told of it."""
-        unfinished = AuditRun.objects.filter(state__in=("queued", "running"))
+        unfinished = AuditRun.objects.exclude(state__in=RunState.ended(), owner="")
         untold = NoticeMessage.objects.exclude(state__in=("sent", "failed"))
         held = Operation.objects.exclude(owner="")
         return (

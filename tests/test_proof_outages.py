@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker, Settings
 
+from audits.custody import FOLLOW_UP_TIME
 from audits.history.models import SyncJob
-from audits.models import AuditRun, Trigger
+from audits.models import AuditRun, RunState, Trigger
 from audits.services import request_audit
 from audits.tasks import enqueue
+from members.notices.delivery import LOST_AFTER
 from members.notices.models import Message, Notice
 from members.operations.models import Operation
 from members.platforms.types import Platform
@@ -24,7 +27,7 @@ from tests.operations_world import time_passes
 from tests.processes import eventually, free_port, product_environment
 from tests.proof_gate import Gate
 from tests.proof_stack import CORE, Stack, look_often, stack_of
-from tests.proof_world import World, ask_for, assert_all_is_well, begin, world_of
+from tests.proof_world import Day, World, ask_for, assert_all_is_well, begin, world_of
 from tests.servers import Postgres, own_postgres, redis_at
 
 pytestmark = pytest.mark.services
@@ -89,7 +92,7 @@ def test_redis_and_postgresql_go_away_and_come_back(
             for mode in ("fast", "immediate"):
                 day.goes_on(4)
                 restart(postgres, mode, stack)
-            day.comes_to_its_end()
+            comes_to_its_end(day)
             assert all(map(stack.is_alive, CORE)), "everybody came back without being started again"
         assert_all_is_well(day)
 
@@ -110,12 +113,24 @@ def what_is_said() -> str:
 
 
 def time_goes_by() -> None:
-    """As much as what waits for an outage to end still has to wait."""
+    """As much as what waits for an outage to end, or is held by nobody any more, still has to wait."""
     for operation in Operation.objects.filter(state="waiting"):
         time_passes(operation)
     now = timezone.now()
     SyncJob.objects.filter(state="waiting").update(resume_at=now)
-    Message.objects.filter(state="waiting").update(due_at=now)
+    messages, ended = Message.objects.all(), AuditRun.objects.filter(state__in=RunState.ended())
+    messages.filter(state="waiting").update(due_at=now)
+    left = now - timedelta(seconds=60)  # nothing here takes so long
+    messages.filter(state="sending", claimed_at__lt=left).update(claimed_at=now - LOST_AFTER)
+    ended.exclude(owner="").filter(heartbeat_at__lt=left).update(heartbeat_at=now - FOLLOW_UP_TIME)
+
+
+def comes_to_its_end(day: Day) -> None:
+    def over() -> bool:
+        time_goes_by()
+        return day.is_over()
+
+    day.waits(over)
 
 
 def test_the_network_to_the_platforms_goes_away_and_comes_back(
@@ -161,16 +176,12 @@ def test_the_network_to_the_platforms_goes_away_and_comes_back(
             for gate in (slack, telegram):
                 gate.reopen()
 
-            def over() -> bool:
-                time_goes_by()
-                return day.is_over()
-
-            day.waits(over)
+            comes_to_its_end(day)
             audit = day.row("audit")
             if audit.state in ("partial", "failed"):  # it looked when nothing was to be seen, and says so
                 assert "Slack: " in audit.message or "Telegram: " in audit.message, audit.message
                 ask_for(day, "audit")
-                day.waits(over)
+                comes_to_its_end(day)
             assert_a_failed_audit_is_told(slack)
         assert_all_is_well(day)
 
