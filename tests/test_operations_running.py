@@ -7,6 +7,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -51,6 +52,18 @@ class Hopeless(list[int]):
 
     def append(self, value: int) -> None:
         raise RuntimeError(f"no report of {value}")
+
+
+class AwayOnce(list[int]):
+    """A kind that finds the database gone, and there again."""
+
+    away = True
+
+    def append(self, value: int) -> None:
+        if self.away:
+            self.away = False
+            raise OperationalError("server closed the connection unexpectedly")
+        super().append(value)
 
 
 def members(slack: SlackSandbox, channel: int) -> set[str]:
@@ -103,6 +116,16 @@ class TestOnSlack(AtTheDesk):
         operation = desk.run(desk.confirmed([slack_step(0, 0)]))
 
         assert (operation.state, operation.owner) == ("done", "")
+
+    def test_what_follows_waits_for_the_database(self, desk: Desk, slack: SlackSandbox) -> None:
+        desk.rules.finished = AwayOnce()
+        operation = desk.run(desk.confirmed([slack_step(0, 0)]))
+        assert (operation.state, desk.rules.finished) == ("done", [])
+
+        Operation.objects.update(heartbeat_at=timezone.now() - timedelta(hours=1))
+        runner.recover_operations()
+        operation.refresh_from_db()
+        assert (operation.owner, desk.rules.finished) == ("", [operation.pk])
 
     def test_what_has_ended_cannot_be_run_again(self, desk: Desk, slack: SlackSandbox) -> None:
         operation = desk.run(desk.confirmed([slack_step(0, 0)]))

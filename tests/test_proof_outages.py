@@ -22,6 +22,7 @@ from audits.tasks import enqueue
 from members.notices.delivery import LOST_AFTER
 from members.notices.models import Message, Notice
 from members.operations.models import Operation
+from members.operations.states import FINISHED
 from members.platforms.types import Platform
 from tests.operations_world import time_passes
 from tests.processes import eventually, free_port, product_environment
@@ -118,11 +119,12 @@ def time_goes_by() -> None:
         time_passes(operation)
     now = timezone.now()
     SyncJob.objects.filter(state="waiting").update(resume_at=now)
-    messages, ended = Message.objects.all(), AuditRun.objects.filter(state__in=RunState.ended())
-    messages.filter(state="waiting").update(due_at=now)
+    Message.objects.filter(state="waiting").update(due_at=now)
     left = now - timedelta(seconds=60)  # nothing here takes so long
-    messages.filter(state="sending", claimed_at__lt=left).update(claimed_at=now - LOST_AFTER)
-    ended.exclude(owner="").filter(heartbeat_at__lt=left).update(heartbeat_at=now - FOLLOW_UP_TIME)
+    Message.objects.filter(state="sending", claimed_at__lt=left).update(claimed_at=now - LOST_AFTER)
+    audits = AuditRun.objects.filter(state__in=RunState.ended())
+    for ended in audits, Operation.objects.filter(state__in=FINISHED):
+        ended.exclude(owner="").filter(heartbeat_at__lt=left).update(heartbeat_at=now - FOLLOW_UP_TIME)
 
 
 def comes_to_its_end(day: Day) -> None:

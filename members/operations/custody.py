@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -113,7 +113,10 @@ def _messages(operation: Operation, message: str) -> str:
 
 
 def follow_up(operation: Operation) -> None:
-    """Let the kind do what follows an end, and let go. Its trouble is its own: the operation has ended."""
+    """Let the kind do what follows an end, and let go. Doing it twice does no harm.
+
+    Its trouble is its own: the operation has ended. Only what the database refuses is tried again later.
+    """
     ended = Operation.objects.filter(pk=operation.pk, owner=operation.owner, state__in=FINISHED)
     if not ended.exists():
         return
@@ -121,6 +124,9 @@ def follow_up(operation: Operation) -> None:
         finished = kinds.get(operation.kind).finished
         if finished is not None:
             finished(operation.pk)
+    except (OperationalError, InterfaceError) as error:  # the operation stays ours, and is found as lost
+        log.error("operation.follow_up_postponed", operation=operation.pk, error=str(error))
+        return
     except Exception:
         log.exception("operation.follow_up_failed", operation=operation.pk)
     ended.update(owner="")
