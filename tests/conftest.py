@@ -25,6 +25,7 @@ from groupadmin.celery import app
 from groupadmin.embedded import Engine
 from groupadmin.sandbox.company import Company, Size, build_company
 from groupadmin.sandbox.runner import Sandbox
+from members.platforms import telegram_writer
 from tests.databases import migrated_database, named, put_database, put_migrated_database
 from tests.processes import celery_worker
 
@@ -49,11 +50,13 @@ hypothesis.settings.load_profile("suite")
 # What this machine cannot run
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-django puts those that empty the database behind the others
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what this machine cannot run; `pytest_terminal_summary` says so."""
+    """Leave out what this machine cannot run; `pytest_terminal_summary` says so. What is long begins."""
     for item in items:
         if "page" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     impossible = {"browser"} if BROWSER is None else set()
     if django_settings.EMBEDDED:
         impossible.add("services")
@@ -123,6 +126,14 @@ def _content_types_stay() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flush, "sql_flush", all_but_those)
         patch.setattr(flush, "emit_post_migrate_signal", lambda *_: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kicks_are_quick() -> Iterator[None]:
+    """The sandbox ends a ban as soon as it is asked to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(telegram_writer, "KICK_PAUSE", 0.0)
         yield
 
 

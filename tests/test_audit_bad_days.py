@@ -195,12 +195,13 @@ class TestSlackHasTrouble:
 
     @pytest.mark.usefixtures("impatient")
     def test_what_was_read_before_is_kept(self, office: Office) -> None:
-        office.audit_first(SLACK)
+        all_calls = office.audit(SLACK).calls("slack")["users.conversations"]
         fix_everything(office)
-        office.slack.script.add("users.conversations", HttpStatus(500), skip=4, **FOR_EVER)
+        office.slack.script.add("users.conversations", HttpStatus(500), skip=all_calls - 1, **FOR_EVER)
 
         outcome = office.audit(SLACK)
 
+        assert outcome.state == "partial"
         fixed = {line[4] for line in changes(outcome) if line[:2] == ("resolved", "fixed")}
         read = {key for row in outcome.rows().values() for key in row["required_present"]}
         assert fixed

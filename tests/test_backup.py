@@ -129,6 +129,7 @@ def two_places(folder: Path, keys: str, template: str) -> Iterator[tuple[Place, 
         yield here, there
 
 
+@pytest.mark.long
 def test_what_is_brought_back_is_whole_and_goes_on(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     template = "" if connection.vendor == "sqlite" else request.getfixturevalue("fresh_database")
     key = Fernet.generate_key().decode()

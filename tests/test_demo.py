@@ -23,6 +23,7 @@ from whitelist import facts, flags
 from whitelist.models import Subscription
 
 
+@pytest.mark.long
 def test_the_demo_audits_the_whole_company(tmp_path: Path) -> None:
     done = manage("demo", "--once", env=environment(VAR_DIR=str(tmp_path)))
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Literal
 
@@ -22,13 +22,15 @@ from tests.addresses import address, pages
 from tests.one_of_each import world
 from tests.rights import levels
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 DESK: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
 LONG = "Example customer and a title that nobody ever shortened, with all its partners"
 
+PARTS = 4
+"""So that as many workers can share the pages."""
 NO_PAGES = ("_pdf", "_report", "_download", "_xlsx", "_progress", "autocomplete")
 """Downloads, and what only scripts ask for."""
 ALIKE = ("_delete", "_history", "_simple_history", "_export", "_import")
@@ -79,7 +81,8 @@ def one_of_each(settings: Settings, tmp_path: Path) -> None:
     Employee.objects.update(name=LONG)
 
 
-def test_no_page_keeps_anybody_out(page: Page, live_server: LiveServer, one_of_each: None) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_page_keeps_anybody_out(page: Page, live_server: LiveServer, one_of_each: None, part: int) -> None:
     """axe-core finds nothing on any page, none is wider than a phone, and none asks for what it may not have.
 
     Light and dark in turn: all pages are made of the same pieces.
@@ -95,7 +98,7 @@ def test_no_page_keeps_anybody_out(page: Page, live_server: LiveServer, one_of_e
     page.on("request", lambda request: asked.add(request.url))
     themes: Iterator[Literal["light", "dark"]] = cycle(("light", "dark"))
     wrong: list[str] = []
-    for name, url in addresses():
+    for name, url in islice(addresses(), part, None, PARTS):
         page.set_viewport_size(DESK)
         page.emulate_media(color_scheme=next(themes), reduced_motion="reduce")
         response = page.goto(live_server.url + url)

@@ -83,6 +83,7 @@ def ended(job: SyncJob) -> bool:
     return job.finished
 
 
+@pytest.mark.long
 def test_workers_that_are_killed_lose_nothing_and_keep_nothing_twice(
     settings: Settings, tmp_path: Path
 ) -> None:

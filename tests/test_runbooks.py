@@ -200,6 +200,7 @@ def desk(
     return Desk(office, community)
 
 
+@pytest.mark.long
 def test_every_command_does_what_its_page_is_about(desk: Desk) -> None:
     went_wrong = {}
     for line in shown():
