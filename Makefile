@@ -5,8 +5,8 @@ PORT ?= 8000
 BIN := .venv/bin
 # Each worker begins with tests in a row, which share what they prepare, and helps the others when it is done.
 PYTEST := $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
-# Much of the suite waits, for a process to start or a page to change: two workers more than cores.
-WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+# Much of the suite waits, for a process to start or a page to change: one worker more than cores.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 MANAGE := $(BIN)/python manage.py
 # The suite starts the product some hundred times: what it is compiled to is kept, whatever the machine prefers.
 unexport PYTHONDONTWRITEBYTECODE

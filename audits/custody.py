@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
+from django.utils import timezone
 
 from audits.announcements import tell_failure
 from audits.codec import UnknownVersion, dump
@@ -47,6 +48,8 @@ ORPHANED_AFTER = timedelta(seconds=60)
 """A running audit whose heart has not beaten for this long has lost its process."""
 FOLLOW_UP_TIME = timedelta(minutes=10)
 """What follows a run's end (files, additions, notices) is taken for lost after so long."""
+FOLLOW_UP_TRIED_FOR = timedelta(days=1)
+"""How long a database that refuses it is waited for."""
 
 
 class AuditBusy(Exception):
@@ -195,7 +198,8 @@ def conclude(run: AuditRun) -> None:
         follow_up(stored)
     except (OperationalError, InterfaceError) as error:  # the run stays ours, and is found as lost
         log.error("audit.follow_up_postponed", run=run.pk, error=str(error))
-        return
+        if stored.finished_at is None or timezone.now() - stored.finished_at < FOLLOW_UP_TRIED_FOR:
+            return
     except Exception:
         log.exception("audit.follow_up_failed", run=run.pk)
     ended.update(owner="")

@@ -170,7 +170,7 @@ def _bring_on(
         raise
     except (OperationalError, InterfaceError) as error:  # trouble of the database's own, no bug of ours
         logger.error("audit.database_failed", error=str(error))
-        with suppress(DatabaseError):  # then it is found as an orphan later
+        with suppress(DatabaseError, InterfaceError):  # then it is found as an orphan later
             end(run, RunState.FAILED, "The database failed; nothing was recorded.")
         raise
     except Exception as error:

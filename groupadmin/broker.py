@@ -24,6 +24,6 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """Named by CELERY_BROKER_TRANSPORT."""
+    """What `groupadmin.celery` has addresses of Redis lead to."""
 
     Channel = Channel

@@ -7,10 +7,14 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import celeryd_init, setup_logging
+from kombu.transport import TRANSPORT_ALIASES
 
 from groupadmin.processes import give_way
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "groupadmin.settings")
+
+for scheme in ("redis", "rediss"):  # named by scheme: kombu encrypts where the address says so
+    TRANSPORT_ALIASES[scheme] = "groupadmin.broker:Transport"
 
 app = Celery("groupadmin")
 app.config_from_object("django.conf:settings", namespace="CELERY")

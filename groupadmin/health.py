@@ -19,6 +19,7 @@ from members.models import SlackWorkspace
 from telegram_ops.models import AccountState, TelegramAccount
 
 BROKER_SECONDS = 2
+BROKER_PATIENCE = {"socket_timeout": BROKER_SECONDS, "socket_connect_timeout": BROKER_SECONDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def check_broker() -> Check:
     if settings.EMBEDDED:
         return Check("broker", ok=True, detail="in this process")
     try:
-        with app.connection_for_read(connect_timeout=BROKER_SECONDS) as broker:
+        with app.connection_for_read(transport_options=BROKER_PATIENCE) as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_SECONDS)
     except (OSError, KombuError, CeleryError):
         return Check("broker", ok=False, detail="no answer")

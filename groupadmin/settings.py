@@ -308,7 +308,6 @@ STORAGES: dict[str, dict[str, Any]] = {
 # --- Celery: it only wakes work up; rows in the database are the truth -------------------------
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
-CELERY_BROKER_TRANSPORT = None if EMBEDDED else "groupadmin.broker:Transport"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, float] = (
     {"polling_interval": 0.1}
     if EMBEDDED

@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError
 
 QUEUES = ("default", "telegram")
 BROKER_SECONDS = 3
+BROKER_PATIENCE = {"socket_timeout": BROKER_SECONDS, "socket_connect_timeout": BROKER_SECONDS}
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +61,7 @@ def queues_to_wake() -> tuple[str, ...]:
     were wake-ups. The first one after it has taken what waits finds all that is due. The default queue needs
     no such care: wake-ups come through it themselves.
     """
-    with current_app.connection_for_write(connect_timeout=BROKER_SECONDS) as broker:
+    with current_app.connection_for_write(transport_options=BROKER_PATIENCE) as broker:
         no_answer: tuple[type[BaseException], ...] = (OperationalError, *broker.connection_errors)
         try:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_SECONDS)

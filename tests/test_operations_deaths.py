@@ -44,6 +44,8 @@ from tests.servers import Postgres, own_postgres, own_redis, redis_at
 
 CHANNELS, PEOPLE = 250, 2
 KILLS = 20
+LONG = 300.0
+"""Seconds: after a crash an operation rests, each time for longer."""
 
 
 @pytest.fixture
@@ -107,7 +109,7 @@ def test_a_worker_that_is_killed_twenty_times(
             kill(worker)  # ProcessLookupError: it was too quick to be killed so often
             in_doubt.append(calls_in_doubt(operation))
             worker = start()
-        eventually(lambda: ended(operation))
+        eventually(lambda: ended(operation), seconds=LONG)
 
     assert max(in_doubt) == concurrency
     assert_everything_was_done_once(operation, tmp_path / "writes")
@@ -118,7 +120,7 @@ def test_two_workers_on_one_operation(desk: Desk, slack: SlackSandbox, tmp_path:
     with workers(slack, tmp_path) as start:
         start()
         start()
-        eventually(lambda: ended(operation))
+        eventually(lambda: ended(operation), seconds=LONG)
 
     assert_everything_was_done_once(operation, tmp_path / "writes")
 
@@ -230,7 +232,7 @@ def test_postgresql_is_restarted(
             postgres.stop(mode)
             time.sleep(1)
             postgres.start()
-        eventually(lambda: ended(operation))
+        eventually(lambda: ended(operation), seconds=LONG)
 
     assert_everything_was_done_once(operation, tmp_path / "writes")
 
@@ -249,7 +251,7 @@ def test_redis_forgets_everything(desk: Desk, redis: Redis, slack: SlackSandbox,
     with worker_and_beat(tmp_path, redis):
         eventually(lambda: len(slack.writes.all()) >= 350)
         redis.flushall()
-        eventually(lambda: ended(operation))
+        eventually(lambda: ended(operation), seconds=LONG)
 
     assert_everything_was_done_once(operation, tmp_path / "writes")
 
@@ -270,7 +272,7 @@ def test_redis_is_away_in_the_middle_of_a_slice(desk: Desk, slack: SlackSandbox,
                 time.sleep(2)
                 broker.enter_context(redis_at(port, tmp_path))
             slack.latency = 0.0
-            eventually(lambda: ended(operation) or worker.poll() is not None)
+            eventually(lambda: ended(operation) or worker.poll() is not None, seconds=LONG)
             assert worker.poll() is None, (tmp_path / "worker.log").read_text()[-2000:]
 
     assert_everything_was_done_once(operation, tmp_path / "writes")

@@ -123,8 +123,10 @@ def time_goes_by() -> None:
     left = now - timedelta(seconds=60)  # nothing here takes so long
     Message.objects.filter(state="sending", claimed_at__lt=left).update(claimed_at=now - LOST_AFTER)
     audits = AuditRun.objects.filter(state__in=RunState.ended())
+    long_ago = left - FOLLOW_UP_TIME
     for ended in audits, Operation.objects.filter(state__in=FINISHED):
-        ended.exclude(owner="").filter(heartbeat_at__lt=left).update(heartbeat_at=now - FOLLOW_UP_TIME)
+        theirs = ended.exclude(owner="").filter(heartbeat_at__lt=left, heartbeat_at__gt=long_ago)
+        theirs.update(heartbeat_at=long_ago)  # once: who adopts it goes by this moment
 
 
 def comes_to_its_end(day: Day) -> None:

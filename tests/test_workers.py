@@ -16,6 +16,7 @@ from audits.history.models import SyncJob
 from audits.history.tasks import wake_history
 from audits.models import AuditRun
 from audits.tasks import wake_audits
+from groupadmin.broker import Transport
 from groupadmin.celery import app
 from groupadmin.embedded import Engine
 from groupadmin.tasks import clear_expired_sessions
@@ -52,6 +53,13 @@ def test_telegram_work_waits_in_a_queue_of_its_own() -> None:
 
     assert waiting() == {"default": 2, "telegram": 1}
     app.control.purge()
+
+
+def test_the_way_to_a_broker_is_encrypted_where_its_address_says_so() -> None:
+    for scheme, encrypted in (("redis", False), ("rediss", True)):
+        with app.connection_for_read(f"{scheme}://broker.example.com") as connection:
+            assert bool(connection.ssl) is encrypted
+            assert connection.get_transport_cls() is Transport
 
 
 @pytest.mark.django_db

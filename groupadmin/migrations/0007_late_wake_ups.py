@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.db import migrations
 
-EXPIRE_SECONDS = int(timedelta(hours=1).total_seconds())
+EXPIRE_SECONDS = int(timedelta(minutes=5).total_seconds())
 """What bounds how much piles up while all workers are busy or gone."""
 
 

@@ -32,6 +32,8 @@ CRASH_PAUSE = 10.0
 """Seconds until the second execution after one that crashed; doubled for each one more."""
 FOLLOW_UP_TIME = timedelta(minutes=10)
 """What follows an operation's end (reports, audits, notices) is taken for lost after so long."""
+FOLLOW_UP_TRIED_FOR = timedelta(days=1)
+"""How long a database that refuses it is waited for."""
 
 
 class OperationBusy(Exception):
@@ -113,12 +115,13 @@ def _messages(operation: Operation, message: str) -> str:
 
 
 def follow_up(operation: Operation) -> None:
-    """Let the kind do what follows an end, and let go. Doing it twice does no harm.
+    """Let the kind do what follows an end, and let go.
 
     Its trouble is its own: the operation has ended. Only what the database refuses is tried again later.
     """
     ended = Operation.objects.filter(pk=operation.pk, owner=operation.owner, state__in=FINISHED)
-    if not ended.exists():
+    stored = ended.first()
+    if stored is None:
         return
     try:
         finished = kinds.get(operation.kind).finished
@@ -126,7 +129,8 @@ def follow_up(operation: Operation) -> None:
             finished(operation.pk)
     except (OperationalError, InterfaceError) as error:  # the operation stays ours, and is found as lost
         log.error("operation.follow_up_postponed", operation=operation.pk, error=str(error))
-        return
+        if stored.finished_at is None or timezone.now() - stored.finished_at < FOLLOW_UP_TRIED_FOR:
+            return
     except Exception:
         log.exception("operation.follow_up_failed", operation=operation.pk)
     ended.update(owner="")
