@@ -44,7 +44,7 @@ def _write(rows: Rows) -> None:
     """As they were read: the ORM would set anew what it sets by itself."""
     with transaction.atomic(), connection.cursor() as cursor:  # foreign keys are checked at its end
         for table, values in rows.items():
-            places = ", ".join(["%s"] * len(table._meta.concrete_fields))
+            places = ", ".join(["%s"] * len(_stored(table)))
             cursor.execute(f"DELETE FROM {_name(table)}")  # noqa: S608 (as above)
             cursor.executemany(f"INSERT INTO {_name(table)} ({_columns(table)}) VALUES ({places})", values)  # noqa: S608
         for statement in connection.ops.sequence_reset_sql(no_style(), list(rows)):
@@ -56,4 +56,9 @@ def _name(table: Table) -> str:
 
 
 def _columns(table: Table) -> str:
-    return ", ".join(connection.ops.quote_name(str(field.column)) for field in table._meta.concrete_fields)
+    return ", ".join(connection.ops.quote_name(column) for column in _stored(table))
+
+
+def _stored(table: Table) -> list[str]:
+    """Its columns but those that the database makes of the others."""
+    return [str(field.column) for field in table._meta.concrete_fields if not field.generated]

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar, NoReturn
 
 from django.db import models
+from django.db.models.functions import Concat, Upper
 from django.utils import timezone
 
 from members.choices import choices
@@ -21,6 +22,12 @@ from members.platforms.types import Platform
 
 def _choices(words: Mapping[Any, str]) -> list[tuple[str, str]]:
     return [(str(item), label) for item, label in words.items()]
+
+
+def _lines(*fields: str) -> Concat:
+    """These fields, each on a line of its own: no word is found across two of them."""
+    line = models.Value("\n")
+    return Concat(*(part for field in fields for part in (field, line)))
 
 
 class Trigger(models.TextChoices):
@@ -126,6 +133,13 @@ class Step(models.Model):
     after = models.JSONField(default=dict, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    search_text = models.GeneratedField(
+        # In capitals: to make them of five fields for each of 60,000 steps took three quarters of a search.
+        expression=Upper(_lines("group_name", "group_id", "subject_name", "subject", "user_id")),
+        output_field=models.TextField(),
+        db_persist=True,
+        help_text="What a group and a person are found by.",
+    )
 
     class Meta:
         ordering: ClassVar = ["operation", "position"]

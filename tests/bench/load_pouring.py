@@ -24,7 +24,9 @@ def pour(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Val
     alike = {
         field.column: _prepared(field, same.get(field.name, field.get_default()))
         for field in model._meta.local_concrete_fields
-        if field.attname not in columns and not (field.primary_key and field.name not in same)
+        if field.attname not in columns
+        and not field.generated
+        and not (field.primary_key and field.name not in same)
     }
     column_of = {field.attname: field.column for field in model._meta.local_concrete_fields}
     names = [str(column_of[name]) for name in columns] + [str(name) for name in alike]

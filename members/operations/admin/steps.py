@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, Value
+from django.db.models.functions import Upper
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from members.list_filters import LinkedFilter
+from members.list_search import words_of
 from members.operations.admin.pages import by_urgency
 from members.operations.connections import name_of
-from members.operations.display import arguments_label, kind_label, step_badge, words
+from members.operations.display import arguments_label, kind_label, person, step_badge, words
 from members.operations.models import Operation, Step
 from members.platforms.types import Platform
 from members.records import RecordAdmin, link
@@ -38,7 +40,7 @@ class StepAdmin(RecordAdmin):
     )
     list_display_links = ("what",)
     list_filter = (OperationFilter, "state", "outcome", "platform")
-    search_fields = ("group_name", "group_id", "subject_name", "subject", "user_id")
+    search_fields = ("search_text",)  # see `search`
     search_help_text = "Group or person: name, key or id"
     ordering = ("-operation_id", by_urgency(), "position")
     tab_field = "state"
@@ -47,7 +49,7 @@ class StepAdmin(RecordAdmin):
         "status",
         "message",
         "what",
-        "subject",
+        "whom",
         "user_id",
         "group_name",
         "group_id",
@@ -62,6 +64,11 @@ class StepAdmin(RecordAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Step]:
         slim = ("operation__kind", "operation__state")
         return super().get_queryset(request).select_related("operation").only(*_FIELDS, *slim)
+
+    def search(self, request: Any, rows: QuerySet[Step], term: str) -> tuple[QuerySet[Step], bool]:
+        for word in words_of(term):
+            rows = rows.filter(search_text__contains=Upper(Value(word)))
+        return rows, False
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """The operation only where the rows may differ in it."""
@@ -79,7 +86,14 @@ class StepAdmin(RecordAdmin):
     ) -> HttpResponse:
         chosen = request.GET.get(OperationFilter.parameter_name, "")
         operation = Operation.objects.filter(pk=int(chosen)).first() if _is_key(chosen) else None
-        return super().changelist_view(request, {"operation": operation, **(extra_context or {})})
+        context = {"operation": operation, "operation_opts": Operation._meta}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context["operation_opts"] = Operation._meta
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def heading(self, row: Step) -> str:
         return f"{self.what(row)} · {row.group_name}".strip(" ·")
@@ -106,6 +120,10 @@ class StepAdmin(RecordAdmin):
     def operation_link(self, step: Step) -> SafeString:
         return link(step.operation, f"{step.operation}: {kind_label(step.operation.kind)}")
 
+    @admin.display(description="Whom")
+    def whom(self, step: Step) -> str | SafeString:
+        return person(step.subject, step.subject_name) or DASH
+
     @admin.display(description="Details")
     def details(self, step: Step) -> str:
         told = _named("before", step.before) | _named("after", step.after)
@@ -125,7 +143,7 @@ class StepAdmin(RecordAdmin):
         return time_tag(step.finished_at)
 
 
-_FIELDS = [field.name for field in Step._meta.concrete_fields]
+_FIELDS = [field.name for field in Step._meta.concrete_fields if not field.generated]
 
 
 def _named(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
