@@ -25,6 +25,9 @@ else:
 COUNTED_UNASKED = 20_000
 """Among more rows, how many each choice of a filter would show is counted when somebody asks for it."""
 
+TABS_COUNTED_UNASKED = 300_000
+"""Above a list of more rows, the tabs have their numbers when somebody asks for them."""
+
 NAMED_AT_MOST = 5_000
 """So many rows that a search found are asked for by their keys."""
 
@@ -39,7 +42,7 @@ class RecordAdmin(OddAddresses, RecordAdminBase):
     begins_with_groups = False
     """Whether the list, while it is empty, leads to the groups: that is where its rows are begun."""
     tab_field = ""
-    """The field whose values stand above the list as tabs, each with its number of rows."""
+    """The field whose values stand above the list as tabs, with their numbers of rows."""
     tab_order: Sequence[str] = ()
     """Its values as they shall stand, if not in the field's own order."""
 
@@ -47,7 +50,8 @@ class RecordAdmin(OddAddresses, RecordAdminBase):
         changelist: Any = super().get_changelist_instance(request)
         changelist.tabs = ()
         if self.tab_field:
-            changelist.tabs = tabs(changelist, request, self.tab_field, self.tab_order)
+            counted = changelist.result_count <= TABS_COUNTED_UNASKED or IS_FACETS_VAR in request.GET
+            changelist.tabs = tabs(changelist, request, self.tab_field, self.tab_order, counted=counted)
         changelist.tab = next((tab for tab in changelist.tabs if tab.selected), None)
         changelist.whole = next((tab for tab in changelist.tabs if tab.everything), None)
         if changelist.query and not any(name.startswith(f"{self.date_hierarchy}__") for name in request.GET):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import admin
@@ -127,6 +128,76 @@ def test_a_searched_list_offers_years_only_where_one_was_chosen(admin_client: Cl
     assert admin_client.get(ACTIVITY).context["cl"].date_hierarchy == "at"
     assert admin_client.get(ACTIVITY, {"q": "bea"}).context["cl"].date_hierarchy is None
     assert admin_client.get(ACTIVITY, {"q": "bea", "at__year": year}).context["cl"].date_hierarchy == "at"
+
+
+def dates_offered(client: Client, **query: str) -> list[str]:
+    """What stands above the list of findings: years, months or days, and the way back."""
+    above = client.get(FINDINGS, query).content.decode().partition('aria-label="Dates">')[2]
+    return re.findall(r">(\w[^<>]*)<", above.partition("</nav>")[0].replace("&lsaquo; ", ""))
+
+
+def test_a_list_offers_the_years_from_its_first_row_to_its_last_then_months_and_days(
+    admin_client: Client,
+) -> None:
+    assert dates_offered(admin_client) == []
+    slack_run("1-bitsafe", "2-bitsafe", "3-bitsafe")
+    rows = Finding.objects.filter(state="open")
+    one = rows.filter(pk=rows.latest("pk").pk)
+
+    rows.update(first_seen_at=datetime(2025, 3, 4, 12, tzinfo=UTC))
+    assert dates_offered(admin_client) == ["2025", "4 March"]
+    one.update(first_seen_at=datetime(2025, 1, 1, 12, tzinfo=UTC))
+    assert dates_offered(admin_client) == ["All dates", "January 2025", "March 2025"]
+    one.update(first_seen_at=datetime(2023, 1, 1, 12, tzinfo=UTC))
+    assert dates_offered(admin_client) == ["2023", "2024", "2025"]
+
+    assert dates_offered(admin_client, first_seen_at__year="2024") == ["All dates"]
+    assert dates_offered(admin_client, first_seen_at__year="2025") == ["All dates", "March 2025"]
+    in_march = {"first_seen_at__year": "2025", "first_seen_at__month": "3"}
+    assert dates_offered(admin_client, **in_march) == ["2025", "4 March"]
+    assert found(admin_client, FINDINGS, first_seen_at__year="2023") == [one.get().pk]
+
+
+def test_findings_come_in_their_order_on_every_page(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slack_run(*(f"{number}-bitsafe" for number in range(3)))
+    whole = found(admin_client, FINDINGS)
+    monkeypatch.setattr(admin.site.get_model_admin(Finding), "list_per_page", 2)
+
+    pages = [found(admin_client, FINDINGS, p=str(1 + number)) for number in range((len(whole) + 1) // 2)]
+    assert [len(page) for page in pages[:-1]] == [2] * (len(pages) - 1)
+    assert [pk for page in pages for pk in page] == whole
+
+
+def test_a_tab_of_the_findings_has_the_columns_in_which_its_rows_differ(admin_client: Client) -> None:
+    slack_run("1-bitsafe")
+
+    def columns(state: str) -> set[str]:
+        shown = set(admin_client.get(FINDINGS, {"state__exact": state}).context["cl"].list_display)
+        return shown & {"status", "last_seen", "resolved"}
+
+    assert columns("open") == set()
+    assert columns("resolved") == {"resolved"}
+    assert columns("excluded") == {"last_seen"}
+    assert columns("all") == {"status", "last_seen"}
+
+
+def test_tabs_are_counted_among_few_rows_and_on_request_among_many(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slack_run("1-bitsafe", "2-bitsafe", "3-bitsafe")
+
+    def tabs(**query: str) -> dict[str, int | None]:
+        changelist = admin_client.get(FINDINGS, {"state__exact": "all"} | query).context["cl"]
+        return {tab.title: tab.count for tab in changelist.tabs}
+
+    open_ones = Finding.objects.filter(state="open").count()
+    few = {"Open": open_ones, "All": Finding.objects.count()}
+    assert tabs() == few
+    monkeypatch.setattr(records, "TABS_COUNTED_UNASKED", open_ones - 1)
+    assert tabs() == {"Open": None, "Excluded": None, "Resolved": None, "All": None}
+    assert tabs(_facets="True") == few
 
 
 def counted(client: Client, url: str, **query: str) -> tuple[dict[str, list[str]], int]:

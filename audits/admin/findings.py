@@ -30,6 +30,7 @@ from audits.models import BULKY, Finding, FindingChange
 from audits.powerless import beyond_us, mendable, why_beyond_us
 from audits.remediation.selections import GroupKey, MissingSelection
 from members.admin.base import TableExportMixin
+from members.light_lists import KeysFirst
 from members.list_filters import ALL, ConditionFilter, DefaultFilter, LinkedFilter, number
 from members.models import Employee, Team
 from members.operations.services import actor_of
@@ -211,6 +212,7 @@ class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExp
         "about",
         "first_seen",
         "last_seen",
+        "resolved",
     )
     list_display_links = ("what",)
     list_filter = (
@@ -229,6 +231,7 @@ class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExp
     search_fields = ("group__name", "group_external_id", "employee__name", "subject")  # see `search`
     search_help_text = "Group name or id, employee name or key"
     date_hierarchy = "first_seen_at"
+    paginator = KeysFirst
     ordering = (
         in_order_of(KINDS_BY_URGENCY, "kind"),
         "-first_seen_at",
@@ -294,9 +297,13 @@ class FindingAdmin(AddMissingAction, RemoveLeaversAction, RenameAction, TableExp
         )
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """The state, and when it was seen last, only where the rows differ in it."""
+        """What the rows of a tab differ in: open ones in neither their state nor when they were seen last."""
         state = request.GET.get(StateFilter.parameter_name, State.OPEN)
-        needless = {ALL: set(), State.OPEN: {"status", "last_seen"}}.get(state, {"status"})
+        needless = {
+            ALL: {"resolved"},
+            State.OPEN: {"status", "last_seen", "resolved"},
+            State.RESOLVED: {"status", "last_seen"},
+        }.get(state, {"status", "resolved"})
         return [column for column in self.list_display if column not in needless]
 
     def render_change_form(

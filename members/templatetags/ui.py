@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from members import charts, time_charts, ui
+from members import charts, light_lists, time_charts, ui
 
 register = template.Library()
 for piece in (ui.badge, ui.time_tag, ui.progress_bar, ui.stat_card, ui.empty_state):
@@ -18,6 +18,7 @@ for chart in (
 ):
     register.simple_tag(chart)
 register.filter("duration", ui.duration)
+register.inclusion_tag("admin/date_hierarchy.html")(light_lists.date_choices)
 
 
 @register.filter
