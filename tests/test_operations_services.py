@@ -20,7 +20,7 @@ from pytest_django import Settings
 
 from members.management.writing import command_line_actor
 from members.operations import activity, custody, kinds, services
-from members.operations.models import ActivityEvent, Operation
+from members.operations.models import ActivityEvent, Operation, Relation, Trigger
 from members.operations.plan import Cap, Plan, Skipped, Unit
 from members.operations.services import Actor, OperationRefused, PlanOutdated
 from members.operations.states import OperationState, StepState
@@ -118,6 +118,81 @@ def test_a_plan_does_nothing_and_is_kept(desk: Desk) -> None:
     assert (operation.parameters, operation.reach) == ({"asked": ["everything"]}, 9)
     assert [services.planned(step) for step in operation.steps.order_by("position")] == STEPS
     assert activity.verify().problem == ""
+
+
+class TestPlannedAgain:
+    """What waits for a person waits once."""
+
+    PLAN = Plan(ADDITION, tuple(STEPS), (Skipped(STEPS[0].target, "Archived."),), {"only": ("a", "b")}, 9)
+
+    def propose(self, plan: Plan = PLAN, actor: Actor = PLANNER, **fields: Any) -> Operation:
+        return services.propose_operation(plan=plan, actor=actor, **fields)
+
+    def test_the_same_plan_is_the_one_that_waits_already_and_has_time_anew(self, desk: Desk) -> None:
+        operation = self.propose()
+        soon = timezone.now() + timedelta(seconds=60)
+        Operation.objects.filter(pk=operation.pk).update(expires_at=soon)
+
+        again = self.propose()
+
+        assert (again, Operation.objects.get()) == (operation, operation)
+        assert again.expires_at == Operation.objects.get().expires_at > soon
+        assert states(operation) == ["pending"] * 4
+        same = f"4 steps, plan {operation.plan_hash}"
+        renewed = ("ada", "operation.renewed", f"{same}, planned again and the same")
+        assert told(operation) == [("ada", "operation.planned", same), renewed]
+        assert desk.confirm(operation).state == "confirmed"
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"actor": CONFIRMER},
+            {"actor": replace(PLANNER, identity="user:7")},
+            {"actor": replace(PLANNER, trigger=Trigger.COMMAND)},
+            {"plan": replace(PLAN, steps=PLAN.steps[:3])},
+            {"plan": replace(PLAN, parameters={"only": ("a",)})},
+            {"plan": replace(PLAN, skipped=())},
+            {"plan": replace(PLAN, steps=tuple(replace(step, connection="T2") for step in STEPS))},
+        ],
+        ids=["person", "account", "way", "steps", "question", "left out", "connection"],
+    )
+    def test_another_one_is_kept_beside_it(self, desk: Desk, other: dict[str, Any]) -> None:
+        first = self.propose()
+
+        second = self.propose(**other)
+
+        assert (second != first, second.state) == (True, "planned")
+        assert [self.propose(), self.propose(**other)] == [first, second]
+
+    @pytest.mark.parametrize("action", ["confirm", "cancel", "refuse"])
+    def test_what_was_decided_waits_no_more(self, desk: Desk, action: str) -> None:
+        first = self.propose()
+        ACTIONS[action](desk, first)
+
+        assert self.propose() != first
+
+    def test_nor_does_what_is_too_old(self, desk: Desk) -> None:
+        first = self.propose()
+        Operation.objects.filter(pk=first.pk).update(expires_at=timezone.now())
+
+        assert self.propose() != first
+
+    def test_an_undo_or_a_follow_up_of_one_is_none_of_another(self, desk: Desk) -> None:
+        parents = [desk.plan(STEPS), desk.plan(STEPS)]
+        ways = [(parent, relation) for parent in parents for relation in (None, *Relation)]
+        kept = [self.propose(parent=parent, relation=relation) for parent, relation in ways]
+
+        assert len({self.propose(), *kept}) == 9
+        assert [self.propose(parent=parent, relation=relation) for parent, relation in ways] == kept
+
+    def test_what_is_confirmed_at_once_is_never_taken_from_those_that_wait(self, desk: Desk) -> None:
+        waiting = self.propose()
+
+        at_once = services.plan_operation(plan=self.PLAN, actor=PLANNER)
+
+        assert at_once != waiting
+        assert desk.confirm(at_once).state == "confirmed"
+        assert desk.confirm(waiting).state == "confirmed"
 
 
 @hypothesis_settings(max_examples=40)
@@ -395,7 +470,10 @@ class TestAfterwards:
         assert told(undo)[0][2].endswith(f", undo of operation {ended.pk}")
 
     def test_nothing_is_undone_twice(self, ended: Operation) -> None:
-        first, second = (services.undo_operation(operation=ended, actor=PLANNER) for _ in range(2))
+        first, again, second = (
+            services.undo_operation(operation=ended, actor=actor) for actor in (PLANNER, PLANNER, CONFIRMER)
+        )
+        assert again == first, "pressed twice, it waits once"
         for undo in (first, second):
             undo.over_cap = ""
             undo.save()

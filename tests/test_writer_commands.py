@@ -87,6 +87,18 @@ class TestPlanning:
         assert operation.state == "planned"
         assert not invited(office)
 
+    def test_waits_once_however_often_it_is_looked_at(
+        self, office: Office, channels: list[SlackChannel]
+    ) -> None:
+        first, *others = (add_missing_bo() for _ in range(3))
+
+        assert [told.document for told in others] == [first.document] * 2
+        assert {told.lines[0] for told in others} == {first.lines[0]}
+        waiting = Operation.objects.get()
+        assert add_missing_bo("--yes").code == 0
+        done = Operation.objects.exclude(pk=waiting.pk).get()
+        assert (done.state, done.plan_hash) == ("done", waiting.plan_hash)
+
     def test_writes_the_plan_as_json(self, office: Office, channels: list[SlackChannel]) -> None:
         told = add_missing_bo("--group", channels[0].id)
 

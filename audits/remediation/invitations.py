@@ -21,7 +21,7 @@ from members.operations.membership import ADD
 from members.operations.messages import INVITED_TO, MESSAGE, GroupToJoin, Letter, message_step
 from members.operations.models import Operation, Step
 from members.operations.plan import Plan, PlannedStep, Skipped, Target
-from members.operations.services import Actor, OperationRefused, plan_operation, planned
+from members.operations.services import Actor, OperationRefused, planned, propose_operation
 from members.operations.states import StepState
 from members.platforms.outcomes import Outcome
 from members.platforms.types import AdminStatus, Platform
@@ -65,7 +65,7 @@ def offer_links(*, operation: Operation, actor: Actor) -> Operation:
     """A new plan that writes to whom `operation` could not add. Raises OperationRefused if that is nobody."""
     if not not_added(operation).exists():
         raise OperationRefused(f"{operation} has nobody whom an invite link would help.")
-    return plan_operation(plan=plan_invitations(operation), actor=actor, parent=operation)
+    return propose_operation(plan=plan_invitations(operation), actor=actor, parent=operation)
 
 
 def plan_invitations(operation: Operation) -> Plan:

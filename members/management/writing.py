@@ -94,7 +94,8 @@ class WriterCommand(PlainCommand):
         if not plan.count:
             self.print_nothing_to_do(plan, options)
             return
-        operation = services.plan_operation(plan=plan, actor=actor, parent=self.parent)
+        store = services.plan_operation if options["yes"] else services.propose_operation
+        operation = store(plan=plan, actor=actor, parent=self.parent)
         self._print_plan(operation)
         if not options["yes"]:
             self._write_document(operation, options)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from members.clock import SharedNow, shared_now
-from members.operations import activity, connections, kinds
+from members.operations import activity, kinds
 from members.operations.activity import Event
 from members.operations.display import kind_label
+from members.operations.drafts import Draft, draft_of
 from members.operations.kinds import Kind
 from members.operations.lineage import undoings_of, undone_by
 from members.operations.models import Operation, Relation, Step, Trigger
@@ -80,37 +81,28 @@ class PlanOutdated(OperationRefused):
 def plan_operation(
     *, plan: Plan, actor: Actor, parent: Operation | None = None, relation: Relation | None = None
 ) -> Operation:
-    """Store a plan that nobody has confirmed: a dry run."""
-    now = shared_now()
-    kind = kinds.get(plan.kind)
-    operation = Operation.objects.create(
-        kind=plan.kind,
-        platforms=[str(platform) for platform in plan.platforms],
-        parameters=dict(plan.parameters),
-        plan_hash=plan.hash,
-        count=plan.count,
-        reach=plan.reach,
-        skipped=[asdict(line) for line in plan.skipped],
-        over_cap=kind.cap().exceeded_by(plan)[:200],
-        trigger=actor.trigger,
-        planned_by=actor.name,
-        planner=actor.identity,
-        planned_at=now,
-        expires_at=now + timedelta(seconds=settings.PLAN_LIFETIME_SECONDS),
-        before=dict(kind.survey(plan.steps)) if kind.survey is not None else {},
-        parent=parent,
-        relation=relation or "",
-    )
-    routes = connections.routes()
-    Step.objects.bulk_create(
-        [_step(operation, number, step, routes) for number, step in enumerate(plan.steps, 1)],
-        batch_size=_BATCH,
-    )
-    detail = f"{plan.count} steps, plan {plan.hash}"
-    if parent is not None:
-        detail += f", {relation.label.lower() if relation else 'follow-up'} of operation {parent.pk}"
-    _note(operation, actor, "operation.planned", detail=detail)
-    return operation
+    """Store a plan that nobody has confirmed, as a new one, for whoever decides on it at once."""
+    return _store(draft_of(plan, actor, parent, relation), actor)
+
+
+@transaction.atomic
+def propose_operation(
+    *, plan: Plan, actor: Actor, parent: Operation | None = None, relation: Relation | None = None
+) -> Operation:
+    """Store a plan that waits for a person: a dry run.
+
+    Where the same plan of theirs waits already, it is that one, and may be confirmed for as long as a new
+    one: nobody is asked twice. Whoever confirms at once takes `plan_operation`: of two at the same time on
+    one plan, the second would be refused.
+    """
+    draft = draft_of(plan, actor, parent, relation)
+    now = draft.operation.planned_at
+    for waiting in draft.alike().filter(state=OperationState.PLANNED, expires_at__gt=now):
+        if draft.tells_the_same_as(waiting) and _renew(waiting, draft):
+            detail = f"{plan.count} steps, plan {plan.hash}, planned again and the same"
+            _note(waiting, actor, "operation.renewed", detail=detail)
+            return waiting
+    return _store(draft, actor)
 
 
 @transaction.atomic
@@ -163,15 +155,15 @@ def plan_again(*, operation: Operation, actor: Actor) -> Operation:
     with transaction.atomic():
         if _drop(operation.pk, OperationState.EXPIRED):
             _note(operation, actor, "operation.expired", detail="replaced by a new plan")
-        return plan_operation(plan=plan, actor=actor, parent=operation, relation=Relation.REPLAN)
+        return propose_operation(plan=plan, actor=actor, parent=operation, relation=Relation.REPLAN)
 
 
 def expire_plans() -> None:
     """End the plans whose time to be confirmed has passed."""
-    late = Operation.objects.filter(state=OperationState.PLANNED, expires_at__lte=SharedNow())
-    for operation in late.only("pk"):
+    late = Q(expires_at__lte=SharedNow())
+    for operation in Operation.objects.filter(late, state=OperationState.PLANNED).only("pk"):
         with transaction.atomic():
-            if _drop(operation.pk, OperationState.EXPIRED):
+            if _drop(operation.pk, OperationState.EXPIRED, only=late):  # not what was renewed meanwhile
                 _note(operation, HOUSEKEEPING, "operation.expired", detail="not confirmed in time")
 
 
@@ -238,7 +230,7 @@ def retry_operation(*, operation: Operation, actor: Actor) -> Operation:
     steps = tuple(planned(step) for step in left.order_by("position"))
     _need(operation, steps, "to try again")
     plan = Plan(operation.kind, steps, parameters=operation.parameters, reach=operation.reach)
-    return plan_operation(plan=plan, actor=actor, parent=operation, relation=Relation.RETRY)
+    return propose_operation(plan=plan, actor=actor, parent=operation, relation=Relation.RETRY)
 
 
 def undo_operation(*, operation: Operation, actor: Actor) -> Operation:
@@ -252,7 +244,7 @@ def undo_operation(*, operation: Operation, actor: Actor) -> Operation:
     plan = _through_the_same(kind.undo(steps), steps)
     if not plan.count:
         raise OperationRefused(f"{operation} has nothing to undo any more.{_left_out(plan)}")
-    return plan_operation(plan=plan, actor=actor, parent=operation, relation=Relation.UNDO)
+    return propose_operation(plan=plan, actor=actor, parent=operation, relation=Relation.UNDO)
 
 
 def _through_the_same(plan: Plan, done: Sequence[PlannedStep]) -> Plan:
@@ -302,32 +294,24 @@ def skipped_of(operation: Operation) -> list[Skipped]:
     ]
 
 
-def _step(
-    operation: Operation, position: int, step: PlannedStep, routes: Mapping[connections.GroupKey, str]
-) -> Step:
-    return Step(
-        operation=operation,
-        connection=_connection_of(step, routes),
-        position=position,
-        verb=step.verb,
-        arguments=dict(step.arguments),
-        **asdict(step.target),
-    )
+def _store(draft: Draft, actor: Actor) -> Operation:
+    operation = draft.operation
+    operation.save(force_insert=True)
+    Step.objects.bulk_create(draft.steps, batch_size=_BATCH)
+    detail = f"{operation.count} steps, plan {operation.plan_hash}"
+    if operation.parent is not None:
+        relation = operation.get_relation_display().lower() or "follow-up"
+        detail += f", {relation} of operation {operation.parent.pk}"
+    _note(operation, actor, "operation.planned", detail=detail)
+    return operation
 
 
-def _connection_of(step: PlannedStep, routes: Mapping[connections.GroupKey, str]) -> str:
-    """Through which account it goes: if nobody said so, that of its group, or of those it invites to."""
-    if step.connection is not None:
-        return step.connection
-    invited_to = [group["id"] for group in step.arguments.get("invite_to", ())]
-    return next(
-        (
-            routes.get((step.target.platform, group_id), "")
-            for group_id in [step.target.group_id, *invited_to]
-            if group_id
-        ),
-        "",
-    )
+def _renew(waiting: Operation, draft: Draft) -> bool:
+    """Have it wait as long as a new one would; False where it does not wait any more."""
+    now, until = draft.operation.planned_at, draft.operation.expires_at
+    same = Operation.objects.filter(pk=waiting.pk, state=OperationState.PLANNED, expires_at__gt=now)
+    waiting.expires_at = until
+    return bool(same.update(expires_at=until))
 
 
 def _kind_of(operation: Operation) -> Kind:
@@ -344,9 +328,9 @@ def _left_out(plan: Plan) -> str:
     return f" Left out: {'; '.join(f'{reason} ({count})' for reason, count in reasons)}." if reasons else ""
 
 
-def _drop(operation_id: int, state: OperationState, *, message: str = "") -> bool:
-    """End a plan that nobody confirmed; False where it is none any more."""
-    same = Operation.objects.filter(pk=operation_id, state=OperationState.PLANNED)
+def _drop(operation_id: int, state: OperationState, *, message: str = "", only: Q | None = None) -> bool:
+    """End a plan that nobody confirmed; False where it is none any more, or not one of those meant."""
+    same = Operation.objects.filter(only or Q(), pk=operation_id, state=OperationState.PLANNED)
     if not same.update(state=state, finished_at=timezone.now(), message=message):
         return False
     Step.objects.filter(operation=operation_id).update(state=StepState.NOT_TRIED)

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 
 from members.operations.plan import Plan
-from members.operations.services import actor_of, plan_operation
+from members.operations.services import actor_of, propose_operation
 
 
 def may_plan(request: HttpRequest) -> bool:
@@ -23,5 +23,5 @@ def show_plan(request: HttpRequest, plan: Plan, *, nothing: str, back: str = "")
     if not plan.steps and not plan.skipped:
         messages.warning(request, nothing)
         return HttpResponseRedirect(back or request.get_full_path())
-    operation = plan_operation(plan=plan, actor=actor_of(request.user))
+    operation = propose_operation(plan=plan, actor=actor_of(request.user))
     return HttpResponseRedirect(reverse("admin:operations_operation_change", args=[operation.pk]))
