@@ -134,6 +134,8 @@ SECTIONS = (
     ),
 )
 MORE = Section("More", "more", ())
+PARTS = {"operations.step": "operations.operation"}
+"""A list without an entry → the list to whose rows its own belong: that one is marked as the current page."""
 
 
 def arrange(
@@ -158,6 +160,9 @@ def arrange(
     named = {label for section in SECTIONS for label in section.pages}
     rest = sorted((entries[label] for label in entries.keys() - named), key=itemgetter("name"))
     pages = [*entries.values(), *(entry for _, inside in placed for entry in inside)]
+    for part, whole in PARTS.items():
+        if current_path.startswith(_list_of(part)):
+            current_path = _list_of(whole)
     here = {entry["admin_url"] for entry in pages if current_path.startswith(entry["admin_url"] or "\0")}
     current = max(here, key=len, default="")  # a page may lie below another's list
     return [
@@ -172,6 +177,11 @@ def arrange(
         for section, inside in [*placed, (MORE, rest)]
         if inside
     ]
+
+
+def _list_of(label: str) -> str:
+    app, model = label.split(".")
+    return reverse(f"admin:{app}_{model}_changelist")
 
 
 def _entry_of(place: Place) -> dict[str, Any]:

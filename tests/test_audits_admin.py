@@ -317,7 +317,7 @@ class TestFindingsList:
         assert "There is nothing to accept" in answer.content.decode()
         assert Exclusion.objects.get().reason == "They asked."
 
-    def test_the_way_back_to_the_whole_list_stands_where_something_narrows_it(self, viewer: Client) -> None:
+    def test_a_search_can_be_cleared_where_there_is_one(self, viewer: Client) -> None:
         slack_run("acme-bitsafe", "globex-bitsafe")
         assert ">Clear</a>" not in read(viewer, FINDINGS)
         assert ">Clear</a>" in read(viewer, f"{FINDINGS}?q=globex")

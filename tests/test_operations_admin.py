@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.apps import apps
@@ -29,6 +32,7 @@ from members.operations.models import ActivityEvent, Operation, OperationReport,
 from members.operations.plan import Cap, Unit
 from members.operations.services import Actor
 from members.operations.states import OperationState, StepState
+from members.operations.templatetags.operation_ui import steps_url
 from members.operations.words import OUTCOME_WORDS, STEP_WORDS
 from members.platforms.outcomes import Outcome
 from tests.adding_people import REMOVING, Pair, confirmed, kinds_known, plan_of, planned, small_slack
@@ -95,6 +99,19 @@ def read(client: Client, url: str) -> str:
     response = client.get(url)
     assert response.status_code == 200, (url, response.status_code)
     return response.content.decode()
+
+
+def found_link(page: str, words: str) -> dict[str, list[str]]:
+    """What the link that is called so keeps of the address."""
+    (link,) = re.findall(rf'<a [^>]*href="([^"]*)"[^>]*>{words}</a>', page)
+    return parse_qs(urlsplit(unescape(link)).query)
+
+
+def way_to(client: Client, url: str) -> tuple[list[tuple[str, str]], str]:
+    """The pages that a page's breadcrumbs lead back to, and what they call it itself."""
+    (crumbs,) = re.findall(r'<div class="breadcrumbs">(.*?)</div>', read(client, url), re.DOTALL)
+    links = re.findall(r'<a href="([^"]*)">(.*?)</a>', crumbs)
+    return [(name, link) for link, name in links], crumbs.rpartition("&rsaquo;")[2].strip()
 
 
 def press(client: Client, action: str, operation: Operation, **fields: object) -> Any:
@@ -651,12 +668,57 @@ class TestSteps:
         assert f'href="{page_of(operation)}"' in response.content.decode()
         assert [step.state for step in response.context["cl"].result_list][0] == StepState.FAILED
 
+    def test_they_stay_those_of_one_operation_whatever_is_cleared(self, vera: Client) -> None:
+        operation, _ = under_way(), planned(NORA)
+        those, of_it = steps_url(operation), {"operation__id__exact": [str(operation.pk)]}
+        nobody = read(vera, f"{those}&state__exact=failed&q=nobody&p=2")
+
+        assert found_link(nobody, "Clear") == of_it | {"state__exact": ["failed"]}
+        assert found_link(nobody, "Show all") == of_it
+
+        Step.objects.filter(operation=operation).delete()
+        assert found_link(read(vera, those), "Show all") == {}, "not to where one is already"
+
+    def test_they_stand_below_operations(self, vera: Client) -> None:
+        step = under_way().steps.get(state=StepState.FAILED)
+        operation, those = step.operation, steps_url(step.operation)
+        row = reverse("admin:operations_step_change", args=[step.pk])
+        way = [("Overview", reverse("admin:index")), ("Operations", LIST)]
+
+        assert way_to(vera, STEPS) == (way, "Steps")
+        assert way_to(vera, page_of(operation)) == (way, str(operation))
+        way.append((str(operation), page_of(operation)))
+        assert way_to(vera, those) == (way, "Steps")
+        assert way_to(vera, row) == ([*way, ("Steps", those)], "Add Nora Example · old-times")
+        for page in (STEPS, row):
+            assert f'<a href="{LIST}" aria-current="page"' in read(vera, page), "in the menu"
+
+    def found(self, client: Client, term: str) -> list[Pair]:
+        response = client.get(STEPS, {"q": term})
+        assert response.status_code == 200, term
+        return [(step.group_id, step.user_id) for step in response.context["cl"].result_list]
+
+    def test_they_are_found_by_group_and_person_in_names_keys_and_ids(self, vera: Client) -> None:
+        assert self.found(vera, "nora") == []
+        planned(NORA, LATE, NILS)
+
+        assert self.found(vera, "OLD-times") == self.found(vera, ARCHIVED) == [LATE]
+        assert self.found(vera, "nora") == self.found(vera, NEW.lower()) == [NORA, LATE]
+        assert self.found(vera, "nora old-times") == self.found(vera, '"old-times" nora') == [LATE]
+        assert self.found(vera, "nils old-times") == self.found(vera, "nobody") == []
+
+    @pytest.mark.parametrize("term", ["%", "n_ra", "\\", "nora'", "old-times nora ada"])
+    def test_signs_of_the_database_are_letters_like_others(self, vera: Client, term: str) -> None:
+        planned(NORA, LATE)
+        assert self.found(vera, term) == []
+
     def test_one_step_tells_all_that_is_known_of_it(self, vera: Client) -> None:
         step = under_way().steps.get(state=StepState.FAILED)
         page = read(vera, reverse("admin:operations_step_change", args=[step.pk]))
 
         for words in ("Group is archived", "The channel is archived", "old-times", ARCHIVED, NEW):
             assert words in page
+        assert f'<span title="{step.subject}">{step.subject_name}</span>' in page
 
     def test_they_are_a_part_of_operations_and_no_page_of_the_navigation(self, vera: Client) -> None:
         assert f'href="{STEPS}"' not in read(vera, LIST)

@@ -6,10 +6,13 @@ import copy
 from dataclasses import dataclass
 
 from django import template
+from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.admin.views.main import ChangeList
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from members.list_filters import LinkedFilter
 
 register = template.Library()
 
@@ -44,6 +47,18 @@ def active_filters(cl: ChangeList) -> list[ActiveFilter]:
             )
             active.append(ActiveFilter(str(spec.title), value, cl.get_query_string(remove=names)))
     return active
+
+
+@register.simple_tag
+def whole_list(cl: ChangeList) -> str:
+    """The way to a changelist without its search and filters.
+
+    A list of what belongs to one other object stays that, unless nothing else narrows it.
+    """
+    linked = (spec.expected_parameters() for spec in cl.filter_specs if isinstance(spec, LinkedFilter))
+    kept = {IS_POPUP_VAR, TO_FIELD_VAR}.union(*linked)
+    narrowing = [name for name in cl.filter_params if name not in kept]
+    return cl.get_query_string(dict.fromkeys(narrowing)) if narrowing else "?"
 
 
 @register.filter

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from members.charts import Part
@@ -79,6 +80,11 @@ def asked_for(kind: str, parameters: Mapping[str, Any]) -> str:
     except LookupError:
         phrase = None
     return phrase(parameters) if phrase is not None else ""
+
+
+def person(key: str, name: str) -> SafeString | str:
+    """Somebody by their name, with their key for who points at it; the key where there is no name."""
+    return format_html('<span title="{}">{}</span>', key, name) if name else key
 
 
 def platform_names(platforms: Iterable[str]) -> str:

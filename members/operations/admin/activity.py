@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from members.list_filters import ValuesFilter
 from members.operations import record_check
-from members.operations.display import event_outcome, words
+from members.operations.display import event_outcome, person, words
 from members.operations.models import ActivityEvent, ActivityHead, Step
 from members.platforms.types import Platform
 from members.records import RecordAdmin
@@ -115,9 +115,7 @@ class ActivityEventAdmin(RecordAdmin):
 
     @admin.display(description="Whom", ordering="subject")
     def whom(self, event: Any) -> str | SafeString:
-        if not event.subject:
-            return DASH
-        return format_html('<span title="{}">{}</span>', event.subject, event.subject_name)
+        return person(event.subject, event.subject_name) if event.subject else DASH
 
     @admin.display(description="Group", ordering="group_name")
     def where(self, event: ActivityEvent) -> str:
