@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -150,6 +151,42 @@ def test_ctrl_c_while_the_project_is_loaded_is_one_line(
         command_line.main()
 
     assert (stopped.value.code, capsys.readouterr().err) == (130, "Interrupted.\n")
+
+
+PRINTS_ALL_IT_READS = """
+from django.core.management import get_commands
+from manage import main
+from members.management.base import PlainCommand
+
+class PrintsAllItReads(PlainCommand):
+    def handle(self, *args, **options):
+        from django.contrib.auth.models import Permission
+        permissions = Permission.objects.iterator(chunk_size=1)
+        for permission in permissions:
+            self.stdout.write(100 * str(permission))
+
+get_commands()["prints_all_it_reads"] = PrintsAllItReads()
+main()
+"""
+"""While rows are still to be read, its reader goes."""
+
+
+@pytest.mark.parametrize(
+    "words", [("-c", PRINTS_ALL_IT_READS, "prints_all_it_reads"), ("manage.py", "version")]
+)
+def test_when_the_reader_has_enough_nobody_hears_of_it(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """As `manage.py … | head` has it. What is printed last is noticed only while Python ends."""
+    place = tmp_path / "db.sqlite3"
+    put_migrated_database(place)
+    env = environment(VAR_DIR=str(tmp_path), DATABASE_URL=f"sqlite:///{place}", PYTHONUNBUFFERED="")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer) as pipe:
+        ended = subprocess.run(
+            [sys.executable, *words], cwd=ROOT, env=env, stdout=pipe, stderr=subprocess.PIPE, check=False
+        )
+
+    assert (ended.stderr.decode(), ended.returncode) == ("", 141)
 
 
 class Terminal(StringIO):

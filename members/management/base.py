@@ -77,6 +77,9 @@ class PlainCommand(BaseCommand):
                 f"The database refused: {why}. Check that it runs and has room, and DATABASE_URL.",
                 ExitCode.UNEXPECTED,
             )
+        except BrokenPipeError:  # nobody reads what it prints any more: manage.py ends
+            log.info("command.reader_gone", command=self._name, exc_info=True)
+            raise
         except OSError as error:
             self._stop(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), ExitCode.UNEXPECTED)
         except Exception as error:
@@ -198,6 +201,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         else:
             write(partial)
             partial.replace(target)
+    except BrokenPipeError:
+        raise  # /dev/stdout, and its reader is gone
     except OSError as error:
         with suppress(OSError):
             partial.unlink()
