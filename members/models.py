@@ -228,15 +228,15 @@ class Group(models.Model):
         "our account is in it", default=True, help_text="A public Slack channel is seen from outside, too."
     )
     may_rename = models.BooleanField(
-        default=True, help_text="Off: our account lacks the right to change the name."
+        default=True, help_text="Whether our account has the right to change the name."
     )
     may_invite = models.BooleanField(
-        "may add people", default=True, help_text="Off: our account lacks the right to add people there."
+        "may add people", default=True, help_text="Whether our account has the right to add people there."
     )
     may_remove = models.BooleanField(
         "may remove people",
         default=True,
-        help_text="Off: our account lacks the right to take people out, or to ban them.",
+        help_text="Whether our account has the right to take people out, or to ban them.",
     )
     total_members = models.PositiveIntegerField(null=True, blank=True)
     archived = models.BooleanField(default=False)

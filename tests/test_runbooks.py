@@ -19,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -216,6 +217,18 @@ def test_every_command_does_what_its_page_is_about(desk: Desk) -> None:
 
     assert went_wrong == {}
     assert not set(desk.community.unprotected) & desk.office.company.telegram.chats[CHAT_ID].members.keys()
+
+
+def test_the_key_that_the_containers_get_is_one() -> None:
+    """Made by a Python that has nothing installed."""
+    (line,) = (line for line in shown() if "b64encode" in line)
+    assert line in (ROOT / ".env.example").read_text()
+    _, option, code = shlex.split(line)
+
+    made = subprocess.run([sys.executable, "-IS", option, code], capture_output=True, text=True, check=True)
+
+    key = Fernet(made.stdout.strip())
+    assert key.decrypt(key.encrypt(b"kept")) == b"kept"
 
 
 def test_make_knows_its_targets() -> None:
