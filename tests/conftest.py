@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -135,6 +136,19 @@ def _kicks_are_quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(telegram_writer, "KICK_PAUSE", 0.0)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _log_goes_on_where_it_went() -> Iterator[None]:
+    """A command that runs in a test's process sends the log elsewhere, for good: to a file of its own, or to
+    the standard error that pytest captures for this test alone and then closes."""
+    root = logging.getLogger()
+    before = list(root.handlers)
+    yield
+    for handler in root.handlers:
+        if handler not in before:
+            handler.close()
+    root.handlers = before
 
 
 def pytest_collection_finish() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +44,7 @@ class Stumbles(PlainCommand):
 
 
 @pytest.fixture
-def root_handlers() -> Iterator[None]:
-    """A command sends what is logged to its file for the rest of the process; here it shall not."""
-    root = logging.getLogger()
-    before = root.handlers
-    yield
-    for handler in root.handlers:
-        if handler not in before:
-            handler.close()
-    root.handlers = before
-
-
-@pytest.fixture
-def here(settings: Settings, tmp_path: Path, transactional_db: None, root_handlers: None) -> None:
+def here(settings: Settings, tmp_path: Path, transactional_db: None) -> None:
     """Commands run in this process, and keep their logs in the test's folder."""
     settings.VAR_DIR = tmp_path
 
