@@ -149,6 +149,22 @@ def test_a_flood_is_one_message_and_one_digest(slack: SlackSandbox) -> None:
     assert not Delivery.objects.filter(message=None).exists()
 
 
+@pytest.mark.services  # SQLite has no clock but this machine's
+def test_a_sender_whose_clock_is_ahead_keeps_nobody_waiting(
+    slack: SlackSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(kind=NoticeKind.AUDIT_FAILED, text="An audit failed.")
+    slack.script.add("chat.postMessage", SlackError("not_in_channel"))
+
+    an_hour_ahead = timezone.now() + timedelta(hours=1)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(timezone, "now", lambda: an_hour_ahead)
+        assert deliver() == 1, "by e-mail"
+
+    refused = Message.objects.get(channel="slack")
+    assert refused.created_at < refused.due_at < an_hour_ahead
+
+
 def test_a_cause_that_did_not_happen_is_not_told(slack: SlackSandbox) -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         write(kind=NoticeKind.KICK_SWITCH, text="Kicks are on.")

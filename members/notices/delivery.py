@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -17,7 +17,7 @@ from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
-from members.clock import SharedNow
+from members.clock import SharedNow, shared_now
 from members.notices.kinds import Channel, NoticeKind
 from members.notices.models import Delivery, Message, MessageState, NoticeSettings
 from members.notices.senders import Undelivered, send_by_email, send_to_slack
@@ -52,7 +52,7 @@ def collect(channels: Collection[Channel]) -> None:
     found = list(waiting.values_list("channel", "notice__kind").distinct())
     if not found:
         return
-    now, stored = timezone.now(), NoticeSettings.current()
+    now, stored = shared_now(), NoticeSettings.current()
     for channel, kind in ((Channel(name), NoticeKind(kind_name)) for name, kind_name in found):
         last = Message.objects.filter(channel=channel, kind=kind).order_by("-created_at").first()
         if may_go(
@@ -62,15 +62,15 @@ def collect(channels: Collection[Channel]) -> None:
             quiet=stored.quiet,
             urgent=kind.facts.urgent,
         ):
-            _make_messages(channel, kind, together=stored.digest_minutes > 0)
+            _make_messages(channel, kind, now=now, together=stored.digest_minutes > 0)
 
 
 @transaction.atomic
-def _make_messages(channel: Channel, kind: NoticeKind, *, together: bool) -> None:
+def _make_messages(channel: Channel, kind: NoticeKind, *, now: datetime, together: bool) -> None:
     waiting = Delivery.objects.filter(message=None, channel=channel, notice__kind=kind)
     keys = list(waiting.order_by("pk").values_list("pk", flat=True))
     for batch in [keys] if together and keys else [[key] for key in keys]:
-        message = Message.objects.create(channel=channel, kind=kind)
+        message = Message.objects.create(channel=channel, kind=kind, created_at=now, due_at=now)
         if not Delivery.objects.filter(pk__in=batch, message=None).update(message=message):
             message.delete()  # somebody else was faster
 
@@ -86,7 +86,7 @@ def take_back_lost() -> None:
 
 def due(channel: Channel) -> list[Message]:
     """What is to be sent on this way now, the oldest first."""
-    waiting = Message.objects.filter(channel=channel, state=MessageState.WAITING, due_at__lte=timezone.now())
+    waiting = Message.objects.filter(channel=channel, state=MessageState.WAITING, due_at__lte=SharedNow())
     return list(waiting.order_by("pk")[:AT_ONCE])
 
 
@@ -130,7 +130,7 @@ def note_sent(message: Message) -> None:
 def try_again(message: Message) -> bool:
     """Have a message that was given up sent anew. False when it was not."""
     given_up = Message.objects.filter(pk=message.pk, state=MessageState.FAILED)
-    return bool(given_up.update(state=MessageState.WAITING, attempts=0, due_at=timezone.now()))
+    return bool(given_up.update(state=MessageState.WAITING, attempts=0, due_at=SharedNow()))
 
 
 def envelope_of(message: Message) -> Envelope:
@@ -158,7 +158,7 @@ def _note_failure(message: Message, trouble: Undelivered) -> None:
     pause = max(pause_after(message.attempts), timedelta(seconds=trouble.seconds))
     Message.objects.filter(pk=message.pk, state=MessageState.SENDING).update(
         state=MessageState.FAILED if given_up else MessageState.WAITING,
-        due_at=timezone.now() + pause,
+        due_at=SharedNow() + pause,
         doubtful=message.doubtful or trouble.in_doubt,
         error=_first(str(trouble)),
     )
