@@ -12,6 +12,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
@@ -27,6 +28,7 @@ from groupadmin.embedded import Engine
 from groupadmin.sandbox.company import Company, Size, build_company
 from groupadmin.sandbox.runner import Sandbox
 from members.platforms import telegram_writer
+from tests import remembered
 from tests.databases import migrated_database, named, put_database, put_migrated_database
 from tests.processes import celery_worker
 
@@ -114,19 +116,27 @@ def installation(worker_id: str, fresh_database: str, django_db_blocker: DjangoD
             yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _content_types_stay() -> Iterator[None]:
-    """No test changes content types or permissions: to delete them after a test and make them anew, as Django
-    does, takes most of the time that emptying the database takes."""
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A test that empties the database leaves it as migrations do: which tests come after it is up to chance.
+
+    No test changes content types or permissions: to delete them and make them anew, as Django does, takes
+    most of the time that emptying the database takes.
+    """
+    others = [
+        table
+        for table in apps.get_models(include_auto_created=True)
+        if table not in (ContentType, Permission) and not table._meta.proxy
+    ]
+    with django_db_blocker.unblock():
+        migrated = {table: rows for table, rows in remembered.read(others).items() if rows}
 
     def all_but_those(style: Style, connection: BaseDatabaseWrapper, **options: bool) -> list[str]:
-        tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
-        emptied = set(tables) - {ContentType._meta.db_table, Permission._meta.db_table}
-        return connection.ops.sql_flush(style, sorted(emptied), **options)
+        return connection.ops.sql_flush(style, sorted(table._meta.db_table for table in others), **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flush, "sql_flush", all_but_those)
-        patch.setattr(flush, "emit_post_migrate_signal", lambda *_: None)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *_: remembered.write(migrated))
         yield
 
 

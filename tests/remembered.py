@@ -21,17 +21,18 @@ def put_back(what: object, make: Callable[[], object], *, of: Iterable[str]) -> 
     """Have the rows of the apps `of` as they are after `make`, which is called for the first `what` alone,
     and again where the rows before it are others."""
     tables = [table for app in of for table in apps.get_app_config(app).get_models(include_auto_created=True)]
-    before = _read(tables)
+    before = read(tables)
     key = what, pickle.dumps(list(before.values()))
     if key in _remembered:
-        _write(_remembered[key])
+        write(_remembered[key])
         return
     make()
-    after = _read(tables)
+    after = read(tables)
     _remembered[key] = {table: after[table] for table in tables if after[table] != before[table]}
 
 
-def _read(tables: Iterable[Table]) -> Rows:
+def read(tables: Iterable[Table]) -> Rows:
+    """All rows of the tables."""
     rows = {}
     with connection.cursor() as cursor:
         for table in tables:
@@ -40,7 +41,7 @@ def _read(tables: Iterable[Table]) -> Rows:
     return rows
 
 
-def _write(rows: Rows) -> None:
+def write(rows: Rows) -> None:
     """As they were read: the ORM would set anew what it sets by itself."""
     with transaction.atomic(), connection.cursor() as cursor:  # foreign keys are checked at its end
         for table, values in rows.items():
